@@ -1,0 +1,51 @@
+# make mix | test | lint | bench | train    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
+PYTHON ?= python3
+VENV   ?= .venv
+RECIPE ?= recipes/sample.yaml
+ARGS   ?=
+BIN    := $(VENV)/bin
+
+.PHONY: mix test test-all lint bench train clean
+.DEFAULT_GOAL := mix
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/.train: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	touch $@
+
+## make a mix: the embedded sample, or RECIPE
+mix: $(VENV)/.installed
+	$(BIN)/wellmix mix $(RECIPE) $(ARGS)
+
+## all tests but the long ones
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+## every test
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+## style and types
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+## speed against peers, in one run
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.run $(ARGS)
+
+## the shipped classifiers again, from WELLMIX_DATA
+train: $(VENV)/.train
+	$(BIN)/wellmix train $(ARGS)
+
+clean:
+	rm -rf $(VENV) .wellmix .bench build *.egg-info

@@ -1,0 +1,387 @@
+"""From text bytes to linear scores: a compiled reading of fastText models.
+
+fastText averages the rows of a matrix that a line's words and word n-grams point at, and multiplies by an output matrix.
+Its Python binding builds a list of labels for every text, which costs more than the arithmetic. Here one kernel walks
+the UTF-8 bytes of an Arrow buffer and does the same sums (``tests/classifiers/test_features.py`` holds it to
+``fasttext``'s own answers), so scoring cost does not grow with the number of labels.
+
+Hashing follows fastText's ``dictionary.cc`` (FNV-1a over *signed* chars, n-gram hashes sign-extended to 64 bits).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import fasttext
+import numba
+import numpy as np
+import pyarrow as pa
+
+#: Goes into the version of a Scorer: change it whenever :func:`normalise_into` or the window rule changes.
+VERSION = "2"
+
+#: Texts up to this many bytes are read whole; longer ones in windows of about :data:`WINDOW` bytes, since an average
+#: over a whole chapter drowns the page that matters. Annotated texts, from which models learn, are about this long.
+WHOLE = 3000
+WINDOW = 1500
+
+_DROP, _SPACE, _ALONE = 0, 1, 2
+
+
+def _byte_classes() -> np.ndarray:
+    """What the normaliser does with each byte: drop it, make it a space, set it apart as a word, or write this byte."""
+    table = np.arange(256, dtype=np.uint8)
+    for byte in range(128):
+        char = chr(byte)
+        if char.isupper():
+            table[byte] = ord(char.lower())
+        elif char.isdigit():
+            table[byte] = ord("0")
+        elif not char.isalnum():
+            table[byte] = _SPACE
+    table[ord("'")] = _DROP
+    table[ord("*")] = ord("*")  # masked swear words stay one word
+    for char in "!?":
+        table[ord(char)] = _ALONE
+    return table
+
+
+_CLASSES = _byte_classes()
+
+
+@numba.njit(cache=True, nogil=True)
+def normalise_into(source, start, end, target):
+    """Write the normal form of ``source[start:end]`` (UTF-8) into ``target``; return the number of bytes written.
+
+    ASCII letters become lower case, digits ``0``, ``!`` and ``?`` words of their own, other ASCII punctuation spaces.
+    Apostrophes, straight or curly, vanish (``don't`` is ``dont``); other general punctuation (U+2000-U+203F) and the
+    no-break space are spaces. ``target`` needs ``3 * (end - start)`` bytes.
+    """
+    size = 0
+    i = start
+    while i < end:
+        byte = source[i]
+        if byte < 128:
+            kind = _CLASSES[byte]
+            if kind > 2:
+                target[size] = kind
+                size += 1
+            elif kind == _SPACE:
+                target[size] = 32
+                size += 1
+            elif kind == _ALONE:
+                target[size] = 32
+                target[size + 1] = byte
+                target[size + 2] = 32
+                size += 3
+            i += 1
+        elif byte == 0xE2 and i + 2 < end and source[i + 1] == 0x80:
+            if source[i + 2] != 0x98 and source[i + 2] != 0x99:
+                target[size] = 32
+                size += 1
+            i += 3
+        elif byte == 0xC2 and i + 1 < end and source[i + 1] == 0xA0:
+            target[size] = 32
+            size += 1
+            i += 2
+        else:
+            target[size] = byte
+            size += 1
+            i += 1
+    return size
+
+
+def normalise(text: str) -> str:
+    """The line fastText is trained on for this text; see :func:`normalise_into`. Words are set apart by one space."""
+    raw = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    target = np.empty(3 * len(raw) + 1, dtype=np.uint8)
+    size = normalise_into(raw, 0, len(raw), target)
+    return " ".join(filter(None, target[:size].tobytes().decode("utf-8", "replace").split(" ")))
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A fastText model laid out for the kernel.
+
+    :param words: UTF-8 bytes of all vocabulary words, one after the other.
+    :param offsets: int64, shape (words + 1,): where each word starts in ``words``.
+    :param matrix: float32, shape (words + bucket, dim): the row of each word, then of each n-gram bucket.
+    :param bucket: number of n-gram buckets.
+    :param ngrams: longest word n-gram, 1 or 2.
+    """
+
+    words: np.ndarray
+    offsets: np.ndarray
+    matrix: np.ndarray
+    bucket: int
+    ngrams: int
+
+    def __post_init__(self) -> None:
+        slots, hashes = _index_words(self.words, self.offsets)
+        object.__setattr__(self, "slots", slots)
+        object.__setattr__(self, "hashes", hashes)
+
+    @classmethod
+    def from_fasttext(cls, model: fasttext.FastText._FastText) -> Tables:
+        """Take over a supervised model with whole words (``maxn=0``) and ``wordNgrams`` 1 or 2."""
+        arguments = model.f.getArgs()
+        if arguments.maxn != 0 or arguments.wordNgrams not in (1, 2) or model.is_quantized():
+            raise ValueError("needs an unquantized model with maxn=0 and wordNgrams 1 or 2")
+        encoded = [word.encode("utf-8") for word in model.get_words(on_unicode_error="replace")]
+        matrix = np.ascontiguousarray(model.get_input_matrix(), dtype=np.float32)
+        bucket = len(matrix) - len(encoded)
+        return cls(_join(encoded), _offsets(encoded), matrix, bucket, arguments.wordNgrams)
+
+    @classmethod
+    def untrained(cls, vocabulary: list[str], dim: int, bucket: int) -> Tables:
+        """Tables of zeros over a vocabulary (fastText's end of line added), with word bigrams."""
+        encoded = [b"</s>", *(word.encode("utf-8") for word in vocabulary)]
+        matrix = np.zeros((len(encoded) + bucket, dim), dtype=np.float32)
+        return cls(_join(encoded), _offsets(encoded), matrix, bucket, 2)
+
+    @property
+    def dim(self) -> int:
+        """Length of a row."""
+        return self.matrix.shape[1]
+
+
+def _join(encoded: list[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8)
+
+
+def _offsets(encoded: list[bytes]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum([len(word) for word in encoded])]).astype(np.int64)
+
+
+@numba.njit(cache=True, nogil=True)
+def _hash(data, start, end):
+    """FNV-1a as fastText has it: bytes are signed, so those above 127 flip the high bits too. A uint32 in a uint64."""
+    value = np.uint64(2166136261)
+    for i in range(start, end):
+        byte = np.uint64(data[i])
+        if byte > np.uint64(127):
+            byte |= np.uint64(0xFFFFFF00)
+        value = ((value ^ byte) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def _index_words(words, offsets):
+    """Open-addressing table from a word's hash to its number (or -1), at most half full."""
+    count = len(offsets) - 1
+    size = 16
+    while size < 2 * count:
+        size *= 2
+    slots = np.full(size, -1, dtype=np.int32)
+    hashes = np.empty(count, dtype=np.uint32)
+    for word in range(count):
+        value = _hash(words, offsets[word], offsets[word + 1])
+        hashes[word] = value
+        slot = np.int64(value) & (size - 1)
+        while slots[slot] >= 0:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = word
+    return slots, hashes
+
+
+@numba.njit(cache=True, nogil=True)
+def _find(data, start, end, value, words, offsets, slots, hashes):
+    """Number of the word ``data[start:end]`` whose hash is ``value``, or -1."""
+    mask = len(slots) - 1
+    slot = np.int64(value) & mask
+    while slots[slot] >= 0:
+        word = slots[slot]
+        if hashes[word] == value and offsets[word + 1] - offsets[word] == end - start:
+            at = offsets[word]
+            same = True
+            for k in range(end - start):
+                if words[at + k] != data[start + k]:
+                    same = False
+                    break
+            if same:
+                return np.int64(word)
+        slot = (slot + 1) & mask
+    return np.int64(-1)
+
+
+_EOS = np.frombuffer(b"</s>", dtype=np.uint8)
+
+
+@numba.njit(cache=True, nogil=True)
+def rows_of_line(line, size, words, offsets, slots, hashes, bucket, ngrams, rows):
+    """Matrix rows that the normalised line ``line[:size]`` points at, as fastText's ``Dictionary::getLine`` finds them.
+
+    :param rows: int32 array to write into, with room for ``size + 3``.
+    :return: how many rows, and how many of them are vocabulary words.
+    """
+    count = 0
+    known = 0
+    previous = np.uint64(0)
+    first = True
+    at = 0
+    while True:
+        while at < size and line[at] == 32:
+            at += 1
+        start = at
+        while at < size and line[at] != 32:
+            at += 1
+        last = start == at
+        if last:  # the end of the line is a word of its own
+            value = _hash(_EOS, 0, len(_EOS))
+            word = _find(_EOS, 0, len(_EOS), value, words, offsets, slots, hashes)
+        else:
+            value = _hash(line, start, at)
+            word = _find(line, start, at, value, words, offsets, slots, hashes)
+        if word >= 0:
+            rows[count] = word
+            count += 1
+            if not last:
+                known += 1
+        extended = value
+        if value >= np.uint64(0x80000000):
+            extended = value | np.uint64(0xFFFFFFFF00000000)
+        if ngrams > 1 and bucket > 0 and not first:
+            mixed = previous * np.uint64(116049371) + extended
+            rows[count] = len(offsets) - 1 + np.int64(mixed % np.uint64(bucket))
+            count += 1
+        previous = extended
+        first = False
+        if last:
+            return count, known
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean_of_rows(matrix, rows, count, hidden):
+    """Mean of ``matrix[rows[:count]]``, summed in order, into ``hidden``."""
+    hidden[:] = np.float32(0)
+    for i in range(count):
+        row = rows[i]
+        for d in range(hidden.shape[0]):
+            hidden[d] += matrix[row, d]
+    if count > 0:
+        scale = np.float32(1.0 / count)
+        for d in range(hidden.shape[0]):
+            hidden[d] *= scale
+
+
+@numba.njit(cache=True, nogil=True)
+def _boundary(data, at, end):
+    """First byte after the next ASCII space at or after ``at``, looking 200 bytes far."""
+    for i in range(at, min(at + 200, end)):
+        if data[i] == 32 or data[i] == 10:
+            return i + 1
+    return at
+
+
+@numba.njit(cache=True, nogil=True)
+def _score(data, begins, ends, firsts, words, offsets, slots, hashes, matrix, bucket, ngrams, output, bias, longest):
+    """Logits of every window of every text; see :func:`score_windows`."""
+    heads = output.shape[1]
+    logits = np.empty((firsts[-1], heads), dtype=np.float32)
+    known = np.zeros(len(begins), dtype=np.int64)
+    line = np.empty(longest, dtype=np.uint8)
+    rows = np.empty(longest + 3, dtype=np.int32)
+    hidden = np.empty(matrix.shape[1], dtype=np.float32)
+    for text in range(len(begins)):
+        count = firsts[text + 1] - firsts[text]
+        length = ends[text] - begins[text]
+        start = begins[text]
+        for window in range(count):
+            stop = ends[text]
+            if window + 1 < count:
+                stop = _boundary(data, begins[text] + length * (window + 1) // count, ends[text])
+            size = normalise_into(data, start, stop, line)
+            found, met = rows_of_line(line, size, words, offsets, slots, hashes, bucket, ngrams, rows)
+            known[text] += met
+            _mean_of_rows(matrix, rows, found, hidden)
+            row = firsts[text] + window
+            for head in range(heads):
+                logits[row, head] = bias[head]
+            for d in range(hidden.shape[0]):
+                value = hidden[d]
+                for head in range(heads):
+                    logits[row, head] += value * output[d, head]
+            start = stop
+    return logits, known
+
+
+def line_rows(lines: list[str], tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+    """Matrix rows of normalised lines (:func:`normalise`): int32 rows of all lines, and int64 bounds, (lines + 1,)."""
+    found: list[np.ndarray] = []
+    for line in lines:
+        raw = np.frombuffer(line.encode("utf-8"), dtype=np.uint8)
+        rows = np.empty(len(raw) + 3, dtype=np.int32)
+        count, _ = rows_of_line(
+            raw, len(raw), tables.words, tables.offsets, tables.slots, tables.hashes, tables.bucket, tables.ngrams, rows
+        )
+        found.append(rows[:count])
+    bounds = np.concatenate([[0], np.cumsum([len(rows) for rows in found])]).astype(np.int64)
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int32), bounds
+
+
+def score_windows(
+    texts: pa.Array, tables: Tables, output: np.ndarray, bias: np.ndarray, skip: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Linear scores of texts, window by window. Each depends on its text alone.
+
+    :param texts: string or large_string array; null counts as empty.
+    :param output: float32, shape (dim, heads).
+    :param bias: float32, shape (heads,).
+    :param skip: bool, shape (texts,): texts not worth reading; their one window is scored as empty.
+    :return: float32 logits of shape (windows, heads); int64 first window of each text, shape (texts + 1,); int64 number
+        of vocabulary words met in each text.
+    """
+    texts = texts.cast(pa.large_string())
+    count = len(texts)
+    _, offset_buffer, data_buffer = texts.buffers()
+    if offset_buffer is None or count == 0:
+        bounds = np.zeros(count + 1, dtype=np.int64)
+    else:
+        bounds = np.frombuffer(offset_buffer, dtype=np.int64)[texts.offset : texts.offset + count + 1]
+    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(1, dtype=np.uint8)
+    begins, ends = bounds[:-1], bounds[1:].copy()
+    if texts.null_count:
+        empty = texts.is_null().to_numpy(zero_copy_only=False)
+        ends[empty] = begins[empty]
+    if skip is not None:
+        ends[skip] = begins[skip]
+    lengths = ends - begins
+    windows = np.where(lengths > WHOLE, -(-lengths // WINDOW), 1)
+    firsts = np.concatenate([[0], np.cumsum(windows)]).astype(np.int64)
+    # A window reaches at most 200 bytes past its share; normalising at most triples it.
+    longest = 3 * (min(int(lengths.max(initial=0)), WHOLE) + 256)
+    logits, known = _score(
+        data, begins, ends, firsts, tables.words, tables.offsets, tables.slots, tables.hashes, tables.matrix,
+        tables.bucket, tables.ngrams, output, bias, longest,
+    )  # fmt: skip
+    return logits, firsts, known
+
+
+@numba.njit(cache=True, nogil=True)
+def pool(logits, firsts, scale, offset, take_max):
+    """Calibrated probability of each text from the logits of its windows.
+
+    ``take_max`` heads (safety) get their highest window: one harmful page is harm. The others get the mean of the upper
+    half of their windows: a chapter is as rich as its rich pages, but not as its one richest line.
+    """
+    texts, heads = len(firsts) - 1, logits.shape[1]
+    result = np.empty((texts, heads), dtype=np.float32)
+    for text in range(texts):
+        count = firsts[text + 1] - firsts[text]
+        upper = (count + 1) // 2
+        values = np.empty(count, dtype=np.float64)
+        for head in range(heads):
+            for window in range(count):
+                value = scale[head] * np.float64(logits[firsts[text] + window, head]) + offset[head]
+                values[window] = 1.0 / (1.0 + np.exp(-value))
+            if take_max[head]:
+                result[text, head] = values.max()
+            elif count == 1:
+                result[text, head] = values[0]
+            else:
+                values.sort()
+                total = 0.0
+                for window in range(count - upper, count):
+                    total += values[window]
+                result[text, head] = total / upper
+    return result

@@ -1,0 +1,1 @@
+"""What happens to a text: recipe -> plan -> stages -> shards."""

@@ -1,0 +1,79 @@
+"""What the user sees while it runs: one live view on stderr, quiet when that is not a terminal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+#: Messages and tables; stdout is left to ``--json`` and to data.
+console = Console(stderr=True)
+
+
+class Progress:
+    """A bar a stage, and under it a bar for each source that is under way.
+
+    :param enabled: off for tests and scripts.
+    """
+
+    def __init__(self, enabled: bool = True) -> None:
+        self._rich = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not enabled or not console.is_terminal,
+        )
+        self._stages: dict[str, _Stage] = {}
+
+    def __enter__(self) -> Progress:
+        self._rich.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._rich.stop()
+
+    def start(self, label: str, weights: list[int], groups: list[str | None]) -> None:
+        """Show a stage of ``len(weights)`` tasks."""
+        self._stages[label] = _Stage(self._rich, label, weights, groups)
+
+    def update(self, label: str, done: list[int]) -> None:
+        """Say which tasks of a stage are done."""
+        self._stages[label].update(set(done))
+
+    def finish(self, label: str, failed: bool = False) -> None:
+        """Close a stage; its source bars go, its own bar stays."""
+        self._stages.pop(label).close(failed)
+
+
+class _Stage:
+    def __init__(self, rich: RichProgress, label: str, weights: list[int], groups: list[str | None]) -> None:
+        self._rich, self._label, self._weights, self._groups = rich, label, weights, groups
+        self._bar = rich.add_task(f"[bold]{label}", total=sum(weights))
+        self._members: dict[str, list[int]] = defaultdict(list)
+        for i, group in enumerate(groups):
+            if group is not None:
+                self._members[group].append(i)
+        self._bars: dict[str, int] = {}
+
+    def update(self, done: set[int]) -> None:
+        self._rich.update(self._bar, completed=sum(self._weights[i] for i in done))  # type: ignore[arg-type]
+        for group, members in self._members.items():
+            finished = [i for i in members if i in done]
+            under_way = 0 < len(finished) < len(members)
+            if under_way and group not in self._bars:
+                self._bars[group] = self._rich.add_task(f"  {group}", total=sum(self._weights[i] for i in members))
+            if group in self._bars:
+                self._rich.update(
+                    self._bars[group], completed=sum(self._weights[i] for i in finished), visible=under_way
+                )  # type: ignore[arg-type]
+
+    def close(self, failed: bool) -> None:
+        for bar in self._bars.values():
+            self._rich.remove_task(bar)  # type: ignore[arg-type]
+        if failed:
+            self._rich.update(self._bar, description=f"[red]{self._label} stopped")

@@ -1,0 +1,52 @@
+"""DuckDB as the stages use it: bounded memory, a folder to spill to, and functions that hash as the rest of the pipeline does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from pipeline.words import mix_ids
+
+
+@contextmanager
+def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory database that spills.
+
+    :param scratch: folder it may spill to.
+    :param memory: limit, e.g. ``2GB``.
+    :param threads: of the database.
+    """
+    con = duckdb.connect(
+        config={
+            "memory_limit": memory,
+            "temp_directory": str(scratch),
+            "threads": threads,
+            # results come in the order the query asks for; insertion order would cost memory
+            "preserve_insertion_order": "false",
+        }
+    )
+    try:
+        con.create_function(
+            "mix", _mix, ["UBIGINT", "BIGINT"], "UBIGINT", type="arrow", null_handling="special", side_effects=False
+        )
+        yield con
+    finally:
+        con.close()
+
+
+def _mix(ids: pa.Array, salts: pa.Array) -> pa.Array:
+    # the salt is a constant of the query: one value however many rows
+    ids, salts = (a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in (ids, salts))
+    if len(ids) == 0:
+        return pa.array([], pa.uint64())
+    return pa.array(mix_ids(np.asarray(ids), salts[0].as_py()))
+
+
+def files(paths: list[Path]) -> str:
+    """A SQL list of file names."""
+    return "[" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "]"

@@ -1,0 +1,190 @@
+"""Emit: the plan becomes shards. Two steps, neither of which holds more than one shard in memory.
+
+*Scatter*: a task a shard of documents picks its planned rows and writes them, sorted by output shard, as one Arrow file with a batch
+an output shard. *Gather*: a task an output shard takes its batch from each of those files, sorts by position and writes the formats.
+The order is the plan's, so bytes do not depend on how many workers there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from classifiers.taxonomy import FACETS, STANCE
+from pipeline.attributes import read_documents
+from pipeline.console import Progress
+from pipeline.execute import Step, run_step
+from pipeline.formats import FORMATS_VERSION, Written, shard_writer
+from pipeline.store import Store, make_key
+from pipeline.tokens import load_tokenizer
+
+EMIT_VERSION = 1
+
+DOCUMENT_FIELDS = ["id", "text", "source", "kind", "language", "license", "origin"]
+SCORE_FIELDS = ["relevance", "support", *(f"facet_{name}" for name in FACETS), "safety_disclosure"]
+
+#: Columns of a Parquet or JSON-lines shard. Scores are probabilities (``relevance`` 0-5, ``support`` 0-3), null where the
+#: classifiers abstained; ``epoch`` counts a document's copies from 0; ``cluster_size`` its near-duplicates, itself included.
+SHARD_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in DOCUMENT_FIELDS),
+        ("tokens", pa.int32()),
+        ("epoch", pa.int32()),
+        ("cluster_size", pa.int32()),
+        ("quality", pa.float32()),
+        ("stance", pa.string()),
+        *((name, pa.float32()) for name in SCORE_FIELDS),
+    ]
+)
+
+_PLACES = pa.schema([("split", pa.string()), ("out", pa.int32()), ("position", pa.int64())])
+
+
+def emit_key(plan: str, formats: list[str], tokenizer: str) -> str:
+    """Key of the shards of a plan."""
+    return make_key(
+        "emit", EMIT_VERSION, plan=plan, formats=formats, formats_version=FORMATS_VERSION, tokenizer=tokenizer
+    )
+
+
+class ScatterStep(Step):
+    """Picks the planned rows of one shard of documents."""
+
+    name = "scatter"
+
+    def run_task(self, store: Store, task: dict[str, Any]) -> None:
+        plan = ds.dataset(store.path("plan", task["plan"]) / "plan.parquet", format="parquet")
+        places = plan.to_table(filter=pc.field("shard") == task["shard"], use_threads=False).sort_by(
+            [("row", "ascending"), ("epoch", "ascending")]
+        )
+        catalog = pq.read_table(store.path("catalog", task["catalog"]) / "catalog.parquet", use_threads=False)
+        rows = np.asarray(places["row"])
+        at = 0
+        picked: list[pa.Table] = []
+        for batch in read_documents(store, task["documents"], DOCUMENT_FIELDS):
+            low, high = np.searchsorted(rows, [at, at + batch.num_rows])
+            if high > low:
+                texts = pa.Table.from_batches([batch]).take(pa.array(rows[low:high] - at))
+                picked.append(_columns(texts, places.slice(low, high - low), catalog.take(pa.array(rows[low:high]))))
+            at += batch.num_rows
+        table = (
+            pa.concat_tables(picked)
+            .sort_by([("split", "ascending"), ("out", "ascending"), ("position", "ascending")])
+            .combine_chunks()
+        )
+        outs = list(zip(table["split"].to_pylist(), table["out"].to_pylist(), strict=True))
+        starts = [i for i in range(len(outs)) if i == 0 or outs[i] != outs[i - 1]]
+        index = {f"{outs[i][0]}-{outs[i][1]}": str(n) for n, i in enumerate(starts)}
+        schema = table.schema.with_metadata(index)
+        with pa.OSFile(task["out"], "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for start, stop in zip(starts, [*starts[1:], len(outs)], strict=True):
+                writer.write_table(table.slice(start, stop - start), max_chunksize=stop - start)
+
+
+def _columns(texts: pa.Table, places: pa.Table, catalog: pa.Table) -> pa.Table:
+    stances = np.stack([catalog[f"stance_{name}"].to_numpy() for name in STANCE], axis=1)
+    abstained = np.isnan(stances).any(axis=1)
+    names = np.array(list(STANCE))[np.where(np.isnan(stances), -1.0, stances).argmax(axis=1)]
+    columns: dict[str, Any] = {name: texts[name] for name in DOCUMENT_FIELDS}
+    columns |= {name: places[name] for name in ("tokens", "epoch", "cluster_size")}
+    columns["quality"] = catalog["quality"]
+    columns["stance"] = pa.array(names, pa.string(), mask=abstained)
+    columns |= {name: catalog[name] for name in SCORE_FIELDS}
+    columns |= {name: places[name] for name in _PLACES.names}
+    return pa.table(columns).cast(pa.schema([*SHARD_SCHEMA, *_PLACES]))
+
+
+class GatherStep(Step):
+    """Writes one output shard in every format asked for."""
+
+    name = "gather"
+
+    def run_task(self, store: Store, task: dict[str, Any]) -> None:
+        label = f"{task['split']}-{task['out']}".encode()
+        parts: list[pa.Table] = []
+        for path in task["parts"]:
+            with pa.memory_map(path) as source:
+                reader = pa.ipc.open_file(source)
+                if (number := (reader.schema.metadata or {}).get(label)) is not None:
+                    parts.append(pa.Table.from_batches([reader.get_batch(int(number))]).replace_schema_metadata())
+        table = pa.concat_tables(parts).sort_by("position").select(SHARD_SCHEMA.names).cast(SHARD_SCHEMA)
+        with store.write("shard", task["key"]) as (folder, meta):
+            files = []
+            for name in task["formats"]:
+                writer = shard_writer(name, load_tokenizer(task["tokenizer"]))
+                (folder / name / task["split"]).mkdir(parents=True)
+                for written in writer.write(table, folder / name / task["split"], f"{task['out']:05d}"):
+                    files.append(file_entry(folder, name, task["split"], written))
+            meta.update(files=files)
+
+
+def file_entry(folder: Path, name: str, split: str, written: Written) -> dict[str, Any]:
+    """What the manifest says of a file.
+
+    :param folder: holds ``<format>/<split>/``, where the writer put it.
+    """
+    path = folder / name / split / written.path
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "path": f"{name}/{split}/{written.path}",
+        "format": name,
+        "split": split,
+        "sha256": digest,
+        "bytes": path.stat().st_size,
+        "documents": written.documents,
+        "tokens": written.tokens,
+    }
+
+
+def run_emit(
+    store: Store,
+    plan: str,
+    shards: list[tuple[str, str]],
+    *,
+    formats: list[str],
+    tokenizer: str,
+    workers: int,
+    progress: Progress,
+) -> list[str]:
+    """Write the shards of a plan into the store.
+
+    :param shards: (documents key, catalog key) of each shard of documents, in the plan's order.
+    :returns: keys of the ``shard`` artifacts, in order of split and number.
+    """
+    emit = emit_key(plan, formats, tokenizer)
+    outputs = store.meta("plan", plan)["outputs"]
+    keys = [make_key("shard", EMIT_VERSION, emit=emit, split=o["split"], out=o["out"]) for o in outputs]
+    todo = [(o, key) for o, key in zip(outputs, keys, strict=True) if not store.has("shard", key)]
+    if not todo:
+        return keys
+    with store.scratch("scatter") as scratch:
+        used = pc.unique(
+            pq.read_table(store.path("plan", plan) / "plan.parquet", columns=["shard"])["shard"]
+        ).to_pylist()
+        parts = [scratch / f"{shard}.arrow" for shard in sorted(used)]
+        scatter = [
+            {"plan": plan, "shard": shard, "documents": shards[shard][0], "catalog": shards[shard][1], "out": str(part)}
+            for shard, part in zip(sorted(used), parts, strict=True)
+        ]
+        run_step(ScatterStep, store, scatter, workers=workers, progress=progress, label="pick documents")
+        gather = [
+            {
+                "split": output["split"],
+                "out": output["out"],
+                "key": key,
+                "parts": [str(part) for part in parts],
+                "formats": formats,
+                "tokenizer": tokenizer,
+            }
+            for output, key in todo
+        ]
+        run_step(GatherStep, store, gather, workers=workers, progress=progress, label="write shards")
+    return keys

@@ -1,0 +1,129 @@
+"""Running tasks: each stage is a datatrove pipeline step whose rank r does task r, under a datatrove executor.
+
+Nothing here schedules. The local executor runs today; another of datatrove's executors takes the same steps, because a step needs
+no more than a folder that all ranks can read: the tasks are a file in it, results are artifacts in the store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import multiprocess
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
+from loguru import logger
+
+from pipeline.console import Progress
+from pipeline.store import Store
+
+# Its log repeats what our progress shows; what went wrong comes back as an exception.
+logger.disable("datatrove")
+
+#: Imported once in the server process that workers are forked from.
+PRELOAD = ["pipeline.mix"]
+
+
+class Step(PipelineStep):
+    """A stage as datatrove runs it.
+
+    :param store: root of the store.
+    :param tasks: JSON-lines file, one task a line.
+    """
+
+    type = "wellmix"
+    name = "step"
+
+    def __init__(self, store: Path, tasks: Path) -> None:
+        super().__init__()
+        self.store_root, self.tasks_file = store, tasks
+
+    def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
+        """Do task ``rank``."""
+        with self.tasks_file.open() as file:
+            line = next(line for i, line in enumerate(file) if i == rank)
+        self.run_task(Store(self.store_root), json.loads(line))
+
+    @abstractmethod
+    def run_task(self, store: Store, task: dict[str, Any]) -> None:
+        """Do one task and commit its result to the store (or where the task says)."""
+
+
+def run_step(
+    step: type[Step],
+    store: Store,
+    tasks: Sequence[dict[str, Any]],
+    *,
+    workers: int,
+    progress: Progress,
+    label: str,
+    weight: Callable[[dict[str, Any]], int] = lambda task: 1,
+    group: Callable[[dict[str, Any]], str] | None = None,
+) -> None:
+    """Run one step over its tasks.
+
+    :param workers: processes; 1 runs in this one.
+    :param weight: how much of the progress bar a task is worth.
+    :param group: name of a task's own bar (its source), shown while it is under way.
+    """
+    if not tasks:
+        return
+    with store.scratch(f"run-{step.name}") as folder:
+        file = folder / "tasks.jsonl"
+        file.write_text("".join(json.dumps(task) + "\n" for task in tasks), "utf-8")
+        workers = min(workers, len(tasks))
+        if workers > 1:
+            multiprocess.set_forkserver_preload(PRELOAD)
+        executor = LocalPipelineExecutor(
+            pipeline=[step(store.root, file)],
+            tasks=len(tasks),
+            workers=workers,
+            logging_dir=str(folder),
+            skip_completed=True,
+        )
+        with _watch(folder / "completions", tasks, progress, label, weight, group):
+            executor.run()
+
+
+class _watch:  # noqa: N801 - used as a with-statement
+    """Follows datatrove's completion markers and moves the progress bars."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tasks: Sequence[dict],
+        progress: Progress,
+        label: str,
+        weight: Callable,
+        group: Callable | None,
+    ) -> None:
+        self._folder, self._progress, self._label = folder, progress, label
+        self._weights = [max(1, weight(task)) for task in tasks]
+        self._groups = [group(task) for task in tasks] if group else [None] * len(tasks)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self._progress.start(self._label, self._weights, self._groups)
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._progress.update(self._label, self._done())
+        self._progress.finish(self._label, failed=error[0] is not None)
+
+    def _done(self) -> list[int]:
+        try:
+            return [int(name) for name in os.listdir(self._folder)]
+        except OSError:
+            return []
+
+    def _follow(self) -> None:
+        while not self._stop.wait(0.2):
+            self._progress.update(self._label, self._done())

@@ -1,0 +1,160 @@
+"""One document's whole story: where it came from, under what terms, what we think of it, and every decision about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from pipeline.attributes import read_documents
+from pipeline.store import Store
+from sources.card import find_cards, load_card
+from sources.errors import UserError
+
+
+def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
+    """Everything known about a document that a mix considered, whether it is in the mix or not.
+
+    :param out: output folder of a mix.
+    :param document: its id, or the first 8 or more digits of it.
+    :returns: ``document`` (source, licence, locator, ...), ``scores``, ``quality``, ``duplicates``, ``decision``, ``places`` (file and
+        row of each copy) and ``text``.
+    :raises UserError: no such folder, no such document, or the store it was made with is not there.
+    """
+    try:
+        manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+    except OSError:
+        raise UserError(
+            "this is not the output of a mix: it has no manifest.json",
+            where=out,
+            fix="name a folder such as shards/sample",
+        ) from None
+    document = document.lower()
+    if not (8 <= len(document) <= 32) or any(c not in "0123456789abcdef" for c in document):
+        raise UserError(f"{document!r} is not a document id", fix="give at least the first 8 of its 32 hex digits")
+    lineage = manifest["lineage"]
+    store = Store(store_root)
+    if not store.has("plan", lineage["plan"]):
+        raise UserError("the store this mix was made with is not here", where=store_root, fix="name it with --store")
+
+    low, high = int(document.ljust(16, "0")[:16], 16), int(document.ljust(16, "f")[:16], 16)
+    folder = store.path("plan", lineage["plan"])
+    decisions = ds.dataset(folder / "decisions.parquet", format="parquet")
+    found = decisions.to_table(filter=(pc.field("uid") >= low) & (pc.field("uid") <= high)).to_pylist()
+    rows = [(row, _row(store, lineage["shards"][row["shard"]]["documents"], row["row"])) for row in found]
+    rows = [(decision, body) for decision, body in rows if body["id"].startswith(document)]
+    if not rows:
+        raise UserError(
+            f"the mix never saw a document with id {document}",
+            where=out,
+            fix="check the id; quarantined records are listed in quarantine.jsonl",
+        )
+    if len({body["id"] for _, body in rows}) > 1:
+        raise UserError(f"{len(rows)} documents begin with {document}", fix="give more digits")
+    decision, body = rows[0]
+    shard = lineage["shards"][decision["shard"]]
+    catalog = (
+        pq.read_table(store.path("catalog", shard["catalog"]) / "catalog.parquet")
+        .slice(decision["row"], 1)
+        .to_pylist()[0]
+    )
+    plan = ds.dataset(folder / "plan.parquet", format="parquet").to_table(
+        filter=(pc.field("shard") == decision["shard"]) & (pc.field("row") == decision["row"])
+    )
+    cards = find_cards()
+    card = load_card(cards[body["source"]]) if body["source"] in cards else None
+    return {
+        "document": {name: body[name] for name in ("id", "source", "kind", "language", "license", "origin", "created")}
+        | {
+            "author": body["author"],
+            "extra": json.loads(body["extra"]) if body["extra"] else None,
+            "tokens": catalog["tokens"],
+        },
+        "source": {
+            "title": card.title,
+            "consent": card.consent.basis,
+            "sensitivity": card.sensitivity,
+            "takedown": card.takedown,
+        }
+        if card
+        else None,
+        "scores": {
+            n: v
+            for n, v in catalog.items()
+            if n in ("relevance", "support", "abstain")
+            or n.startswith(("facet_", "stance_", "safety_", "behaviour_", "register_"))
+        },
+        "quality": manifest["thresholds"]["quality"].get(body["source"], {})
+        and {
+            n: catalog[n]
+            for n in (
+                "quality",
+                "n_words",
+                "mean_word_length",
+                "alpha_word_fraction",
+                "dup_line_fraction",
+                "top_2_gram_char_fraction",
+            )
+        },
+        "duplicates": {
+            "cluster_size": decision["cluster_size"],
+            "kept_instead": _keeper_id(store, lineage, decisions, decision["keeper"]),
+        },
+        "decision": _decision(decision, manifest),
+        "places": [
+            {"split": p["split"], "shard": p["out"], "position": p["position"], "epoch": p["epoch"]}
+            for p in plan.to_pylist()
+        ],
+        "text": body["text"],
+    }
+
+
+def _row(store: Store, documents: str, row: int) -> dict[str, Any]:
+    at = 0
+    for batch in read_documents(store, documents):
+        if row < at + batch.num_rows:
+            return batch.slice(row - at, 1).to_pylist()[0]
+        at += batch.num_rows
+    raise IndexError(row)
+
+
+def _keeper_id(store: Store, lineage: dict[str, Any], decisions: ds.Dataset, keeper: int | None) -> str | None:
+    if keeper is None:
+        return None
+    row = decisions.to_table(filter=pc.field("uid") == keeper).to_pylist()[0]
+    return _row(store, lineage["shards"][row["shard"]]["documents"], row["row"])["id"]
+
+
+def _decision(row: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    share = (
+        next(entry for entry in manifest["entries"] if entry["entry"] == row["entry"])
+        if row["reason"] is None
+        else None
+    )
+    if row["reason"] is not None:
+        outcome, why = "dropped", row["reason"]
+    elif row["copies"] and row["split"] == "validation":
+        outcome, why = "held out", "its cluster's hash lies in the validation share"
+    elif row["copies"]:
+        outcome, why = (
+            "in the mix",
+            f"its number u = {row['u']:.6f} lies below the entry's rate {share['rate']:.6f} times multiplier {row['multiplier']:g}",
+        )  # type: ignore[index]
+    else:
+        outcome, why = (
+            "not drawn",
+            f"its number u = {row['u']:.6f} lies above the entry's rate {share['rate']:.6f} times multiplier {row['multiplier']:g}",
+        )  # type: ignore[index]
+    return {
+        "outcome": outcome,
+        "why": why,
+        "entry": row["entry"],
+        "copies": row["copies"],
+        "u": row["u"],
+        "multiplier": row["multiplier"],
+        "split": row["split"],
+    }

@@ -1,0 +1,321 @@
+"""Ingest: raw records in, clean and de-identified documents out. Nothing identifying is written before or after.
+
+One task reads one split of one source and writes one artifact: ``documents.parquet`` (:data:`sources.document.SCHEMA`),
+``quarantine.parquet`` (locator and reason of each record that could not be read, never its text) and the counts for the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from classifiers.language import LanguageId
+from pipeline.clean import CLEAN_VERSION, clean
+from pipeline.deidentify import DEIDENTIFY_VERSION, Deidentifier, author_key, hash_author
+from pipeline.names import NameFinder
+from pipeline.recipe import Ingest
+from pipeline.store import Store, make_key, split_key
+from sources.card import Card
+from sources.document import SCHEMA, Bad, Record, document_id
+from sources.readers.base import FileRef, Split
+
+INGEST_VERSION = 1
+
+#: Records are processed together until they reach one of these.
+BATCH_RECORDS = 2_000
+BATCH_CHARS = 4_000_000
+
+#: A detected language overrules the card's only if the model is this sure and the text this long: short texts fool it.
+LANGUAGE_SURE = 0.65
+LANGUAGE_MIN_CHARS = 60
+
+QUARANTINE_SCHEMA = pa.schema([("origin", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
+
+
+def ingest_key(card: Card, split: Split, settings: Ingest) -> str:
+    """Key of the documents made from one split."""
+    return make_key(
+        "ingest",
+        INGEST_VERSION,
+        clean=CLEAN_VERSION,
+        deidentify=DEIDENTIFY_VERSION,
+        language=language_id().version,
+        author_key=author_key_id(),
+        reader=[card.reader.name, card.make_reader.version, card.reader.options],
+        card=[card.name, card.family, card.license.id, card.language, card.names],
+        files=[split_key(file) for file in split.files],
+        range=[split.start, split.stop],
+        max_chars=settings.max_chars,
+        names=settings.names,
+    )
+
+
+@lru_cache(maxsize=1)
+def language_id() -> LanguageId:
+    """The language model of this process."""
+    return LanguageId()
+
+
+@lru_cache(maxsize=1)
+def author_key_id() -> str:
+    """Names the key author handles are hashed with, without giving it away."""
+    return make_key("author_key", 1, key=author_key().hex())[:16]
+
+
+@lru_cache(maxsize=4)
+def _deidentifier(keep_names: bool, find_names: bool) -> Deidentifier:
+    return Deidentifier(keep_names=keep_names, ner=NameFinder() if find_names and not keep_names else None)
+
+
+def run_ingest(store: Store, card: Card, split: Split, settings: Ingest, key: str) -> None:
+    """Ingest one split and commit its artifact."""
+    with store.write("documents", key) as (folder, meta):
+        writer = _Writer(folder, card, settings)
+        for item in card.make_reader.read(split):
+            writer.add(item)
+        meta.update(writer.close())
+
+
+class _Writer:
+    """Collects records into batches, processes each batch and appends it as row groups."""
+
+    def __init__(self, folder: Path, card: Card, settings: Ingest) -> None:
+        self.card, self.settings = card, settings
+        self.ledger: Counter[str] = Counter()
+        self.quarantined: Counter[str] = Counter()
+        self.redactions: Counter[str] = Counter()
+        self._records: list[Record] = []
+        self._chars = 0
+        self._bad: list[Bad] = []
+        self._keys: set[str] = set()
+        self._documents = pq.ParquetWriter(
+            folder / "documents.parquet",
+            SCHEMA,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=["source", "kind", "language", "license"],
+            write_statistics=False,
+        )
+        self._quarantine = folder / "quarantine.parquet"
+        self._author_key = author_key()
+        # Names are left where the card says so (published authors), whatever the recipe wants elsewhere.
+        self._deidentifier = _deidentifier(card.names == "keep", settings.names)
+
+    def add(self, item: Record | Bad) -> None:
+        """Take one item of the reader."""
+        self.ledger["records_in"] += 1
+        if isinstance(item, Bad):
+            self._bad.append(item)
+            self.quarantined[item.reason] += 1
+            return
+        if item.key in self._keys:
+            self._bad.append(Bad(item.origin, "repeated_key", "another record of this file has the same native key"))
+            self.quarantined["repeated_key"] += 1
+            return
+        self._keys.add(item.key)
+        self._records.append(item)
+        size = len(item.text) if not item.turns else sum(len(turn.text) for turn in item.turns)
+        self._chars += size
+        self.ledger["chars_in"] += size
+        if len(self._records) >= BATCH_RECORDS or self._chars >= BATCH_CHARS:
+            self._flush()
+
+    def close(self) -> dict[str, Any]:
+        """Write what is left.
+
+        :returns: the counts for the ledger.
+        """
+        self._flush()
+        self._documents.close()
+        bad = [{"origin": b.origin, "reason": b.reason, "detail": b.detail} for b in self._bad]
+        pq.write_table(pa.Table.from_pylist(bad, schema=QUARANTINE_SCHEMA), self._quarantine)
+        return {
+            "source": self.card.name,
+            "records_in": self.ledger["records_in"],
+            "chars_in": self.ledger["chars_in"],
+            "split_off": self.ledger["split_off"],
+            "documents": self.ledger["documents"],
+            "chars_out": self.ledger["chars_out"],
+            "cleaned": self.ledger["cleaned"],
+            "deidentified": self.ledger["deidentified"],
+            "redactions": dict(self.redactions),
+            "dropped": {"empty": self.ledger["empty"]} if self.ledger["empty"] else {},
+            "quarantined": dict(self.quarantined),
+        }
+
+    def _flush(self) -> None:
+        if not self._records:
+            return
+        records, self._records, self._chars = self._records, [], 0
+        flat: list[str] = []
+        groups: list[int] = []
+        known: list[list[str]] = []
+        for i, record in enumerate(records):
+            parts = [turn.text for turn in record.turns] if record.turns else [record.text]
+            flat += parts
+            groups += [i] * len(parts)
+            handles = [record.author, *(turn.author for turn in record.turns or [])]
+            known.append([handle for handle in handles if handle])
+        raw = pa.array(flat, pa.string())
+        texts = clean(raw, self.card.family)
+        masked, found = self._deidentifier.deidentify(texts, np.asarray(groups), known)
+        self._count(records, groups, raw, texts, masked, found)
+
+        pieces = masked.to_pylist()
+        rows: list[dict[str, Any]] = []
+        at = 0
+        for record in records:
+            n = len(record.turns) if record.turns else 1
+            turns, text = self._render(record, pieces[at : at + n])
+            at += n
+            if not text:
+                self.ledger["empty"] += 1
+                continue
+            rows += self._rows(record, text, turns)
+        if not rows:
+            return
+        languages = self._languages(pa.array([row["text"] for row in rows], pa.string()))
+        for row, language in zip(rows, languages, strict=True):
+            row["language"] = language
+        self.ledger["documents"] += len(rows)
+        self.ledger["chars_out"] += sum(len(row["text"]) for row in rows)
+        self._documents.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+
+    def _count(
+        self,
+        records: list[Record],
+        groups: list[int],
+        raw: pa.Array,
+        cleaned: pa.Array,
+        masked: pa.Array,
+        found: pa.RecordBatch,
+    ) -> None:
+        # per document, not per turn: a document counts once however many of its turns changed
+        group = np.asarray(groups)
+        for name, before, after in (("cleaned", raw, cleaned), ("deidentified", cleaned, masked)):
+            changed = pc.fill_null(pc.not_equal(before, after), False).to_numpy(zero_copy_only=False)
+            self.ledger[name] += len(np.unique(group[changed]))
+        for column in found.schema.names:
+            if n := pc.sum(found[column]).as_py():
+                self.redactions[column] += n
+
+    def _render(self, record: Record, pieces: list[str | None]) -> tuple[list[dict[str, Any]] | None, str]:
+        if not record.turns:
+            return None, (pieces[0] or "").strip()
+        turns = [
+            {
+                "role": turn.role,
+                "text": piece.strip(),
+                "author": hash_author(turn.author, self.card.name, self._author_key) if turn.author else None,
+                "labels": orjson.dumps(turn.labels, option=orjson.OPT_NON_STR_KEYS).decode() if turn.labels else None,
+            }
+            for turn, piece in zip(record.turns, pieces, strict=True)
+            if piece and piece.strip()
+        ]
+        return turns, render_turns(turns)
+
+    def _rows(self, record: Record, text: str, turns: list[dict[str, Any]] | None) -> Iterator[dict[str, Any]]:
+        parts = list(cut(text, self.settings.max_chars))
+        self.ledger["split_off"] += len(parts) - 1
+        for part, piece in enumerate(parts):
+            yield {
+                "id": document_id(self.card.name, record.key, part),
+                "text": piece,
+                "source": self.card.name,
+                "kind": self.card.family,
+                "license": self.card.license.id,
+                "origin": record.origin if len(parts) == 1 else f"{record.origin}&part={part + 1}/{len(parts)}",
+                "author": hash_author(record.author, self.card.name, self._author_key) if record.author else None,
+                "created": record.created.replace(tzinfo=record.created.tzinfo or UTC)
+                if isinstance(record.created, datetime)
+                else None,
+                # the turns of a dialogue that was cut stay with its first piece
+                "turns": turns if part == 0 else None,
+                "extra": json.dumps(record.extra, ensure_ascii=False, sort_keys=True, default=str)
+                if record.extra and part == 0
+                else None,
+            }
+
+    def _languages(self, texts: pa.Array) -> list[str]:
+        codes, probabilities = language_id().detect(texts)
+        expected = self.card.language
+        lengths = pc.utf8_length(texts).to_numpy()
+        return [
+            code if code in expected or (probability >= LANGUAGE_SURE and length >= LANGUAGE_MIN_CHARS) else expected[0]
+            for code, probability, length in zip(codes, probabilities, lengths, strict=True)
+        ]
+
+
+def render_turns(turns: list[dict[str, Any]]) -> str:
+    """A dialogue as text: ``Role: what was said``, a blank line between turns; a single turn is just its text."""
+    if len(turns) == 1:
+        return turns[0]["text"]
+    return "\n\n".join(f"{turn['role'].replace('_', ' ').capitalize()}: {turn['text']}" for turn in turns)
+
+
+def cut(text: str, max_chars: int) -> Iterator[str]:
+    """Cut a long text at paragraph ends, else line ends, else spaces, into pieces of at most ``max_chars``.
+
+    The pieces are about equally long, so that no crumb is left at the end.
+    """
+    if len(text) <= max_chars:
+        yield text
+        return
+    n = -(-len(text) // max_chars)
+    start = 0
+    while n > 1:
+        aim = start - (start - len(text)) // n
+        low, high = start + (aim - start) // 2, min(start + max_chars, len(text))
+        end = next(
+            (
+                at + len(mark)
+                for mark in ("\n\n", "\n", " ")
+                # nearest boundary before the aim, or just after it where the piece may still grow
+                if (at := _nearest(text, mark, low, aim, high)) >= 0
+            ),
+            aim,
+        )
+        if piece := text[start:end].strip():
+            yield piece
+        start = end
+        n = max(n - 1, -(-(len(text) - start) // max_chars))
+    if piece := text[start:].strip():
+        yield piece
+
+
+def _nearest(text: str, mark: str, low: int, aim: int, high: int) -> int:
+    before = text.rfind(mark, low, aim)
+    after = text.find(mark, aim, high - len(mark) + 1)
+    if before < 0 or after < 0:
+        return max(before, after)
+    return before if aim - before <= after - aim else after
+
+
+def file_ref(raw: dict[str, Any]) -> FileRef:
+    """A :class:`FileRef` from its JSON form."""
+    return FileRef(**raw)
+
+
+def split_to_json(split: Split) -> dict[str, Any]:
+    """JSON form of a split, for task files."""
+    return {
+        "files": [{"url": f.url, "name": f.name, "size": f.size, "fingerprint": f.fingerprint} for f in split.files],
+        "start": split.start,
+        "stop": split.stop,
+    }
+
+
+def split_from_json(raw: dict[str, Any]) -> Split:
+    """Inverse of :func:`split_to_json`."""
+    return Split(tuple(file_ref(f) for f in raw["files"]), raw["start"], raw["stop"])

@@ -1,0 +1,266 @@
+"""The main path, from a recipe to shards. Read it top to bottom:
+
+recipe and cards are checked -> files are found -> each shard of each source is ingested and its attributes computed -> duplicates are
+found across all of them -> the mix is planned -> shards are written -> the output folder is put in place.
+
+Every step asks the store first: what is there under its key is not made again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from classifiers.scorer import Scorer
+from pipeline.attributes import attribute_keys, attributes, catalog_key, run_attributes
+from pipeline.console import Progress
+from pipeline.contamination import ContaminationIndex
+from pipeline.dedup import dedup_key, run_dedup
+from pipeline.emit import emit_key, run_emit
+from pipeline.execute import Step, run_step
+from pipeline.ingest import ingest_key, run_ingest, split_from_json, split_to_json
+from pipeline.output import Lineage, is_current, write_output
+from pipeline.plan import Thresholds, plan_key, run_plan
+from pipeline.recipe import Ingest, Recipe, load_recipe
+from pipeline.store import Store
+from sources.card import Card
+from sources.errors import UserError
+from sources.files import resolve
+from sources.readers.base import FileRef
+
+
+@dataclass
+class MixResult:
+    """What a run did.
+
+    :param out: the output folder.
+    :param seconds: wall time.
+    :param stages: how many times each stage ran; empty if everything was there.
+    :param manifest: content of ``manifest.json``.
+    :param ledger: content of ``ledger.json``.
+    """
+
+    out: Path
+    seconds: float
+    stages: Counter[str]
+    manifest: dict[str, Any]
+    ledger: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """The object ``wellmix mix --json`` prints."""
+        return {
+            "out": str(self.out),
+            "seconds": round(self.seconds, 3),
+            "stages_run": self.stages.total(),
+            "stages": dict(self.stages),
+            "documents": self.manifest["documents"],
+            "tokens": self.manifest["tokens"],
+            "achieved": {name: entry["achieved"] for name, entry in self.manifest["sources"].items()},
+            "quarantined": self.ledger["totals"]["quarantined"],
+            "notes": self.manifest["notes"],
+        }
+
+
+@dataclass
+class _Shard:
+    """One split of one source, and the keys of what is made from it."""
+
+    source: str
+    split: Any
+    documents: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    catalog: str = ""
+
+
+class ShardStep(Step):
+    """Ingests one split and computes its attributes: from raw bytes to a catalog, in one task."""
+
+    name = "documents"
+
+    def run_task(self, store: Store, task: dict[str, Any]) -> None:
+        card = Card(**task["card"])
+        stages = attributes(task["tokenizer"], task["contamination"])
+        if not store.has("documents", task["key"]):
+            run_ingest(store, card, split_from_json(task["split"]), Ingest(**task["ingest"]), task["key"])
+        run_attributes(store, task["key"], stages)
+
+
+def run_mix(
+    recipe_path: Path,
+    *,
+    out: Path | None = None,
+    store_root: Path = Path(".wellmix/store"),
+    workers: int | None = None,
+    overrides: list[str] | None = None,
+    show_progress: bool = True,
+) -> MixResult:
+    """Make the mix of a recipe, doing only what is not done yet.
+
+    :param out: output folder; default ``shards/<name of the recipe>``.
+    :param workers: processes; default one a core.
+    :param overrides: ``path=value`` texts, see :func:`pipeline.recipe.load_recipe`.
+    :raises UserError: anything the user can mend.
+    """
+    started = monotonic()
+    workers = workers or os.cpu_count() or 1
+    recipe, cards = load_recipe(recipe_path, overrides)
+    out = out or Path("shards") / recipe.name
+    _check_output(out)
+    store = Store(store_root)
+    release = store.lock()
+    try:
+        with Progress(show_progress) as progress:
+            return _run(recipe, cards, store, out, workers, progress, started)
+    finally:
+        release()
+
+
+def _run(
+    recipe: Recipe, cards: dict[str, Card], store: Store, out: Path, workers: int, progress: Progress, started: float
+) -> MixResult:
+    ran: Counter[str] = Counter()
+    files = _find_files(cards, store)
+    contamination = (
+        [recipe.filters.contamination]
+        if isinstance(recipe.filters.contamination, str)
+        else recipe.filters.contamination or []
+    )
+    stages = attributes(recipe.tokenizer, contamination)
+    benchmarks = (
+        ContaminationIndex.load(None if contamination == ["all"] else contamination).benchmarks if contamination else []
+    )
+    limits = Thresholds.of(recipe, cards, Scorer.load().thresholds, benchmarks)
+
+    shards: list[_Shard] = []
+    for name, card in cards.items():
+        for split in card.make_reader.splits(files[name], recipe.ingest.shard_bytes):
+            shard = _Shard(name, split, ingest_key(card, split, recipe.ingest))
+            shard.attributes = attribute_keys(stages, shard.documents)
+            shard.catalog = catalog_key(shard.documents, shard.attributes)
+            shards.append(shard)
+    todo = [shard for shard in shards if not store.has("catalog", shard.catalog)]
+    for shard in todo:
+        ran["ingest"] += not store.has("documents", shard.documents)
+        for stage, key in shard.attributes.items():
+            ran[stage] += not store.has(stage, key)
+        ran["catalog"] += 1
+    run_step(
+        ShardStep,
+        store,
+        [_task(shard, cards[shard.source], recipe, contamination) for shard in todo],
+        workers=workers,
+        progress=progress,
+        label="ingest and score",
+        weight=lambda task: sum(file["size"] for file in task["split"]["files"]),
+        group=lambda task: task["card"]["name"],
+    )
+    _check_sources(store, shards)
+
+    signatures = [shard.attributes["signature"] for shard in shards]
+    clusters = dedup_key(signatures, limits.near_duplicates)
+    if not store.has("clusters", clusters):
+        ran["dedup"] += 1
+        run_dedup(
+            store,
+            [shard.documents for shard in shards],
+            signatures,
+            limits.near_duplicates,
+            memory=recipe.memory,
+            workers=workers,
+            progress=progress,
+        )
+
+    catalogs = [shard.catalog for shard in shards]
+    plan = plan_key(recipe, cards, limits, catalogs, clusters)
+    if not store.has("plan", plan):
+        ran["plan"] += 1
+        run_plan(
+            store, recipe, cards, limits, [(shard.source, shard.catalog) for shard in shards], clusters, workers=workers
+        )
+
+    emit = emit_key(plan, list(recipe.shards.formats), recipe.tokenizer)
+    lineage = Lineage(
+        emit=emit,
+        plan=plan,
+        clusters=clusters,
+        shards=[{"source": s.source, "documents": s.documents, "catalog": s.catalog} for s in shards],
+    )
+    if not is_current(out, recipe, lineage):
+        ran["emit"] += 1
+        written = run_emit(
+            store,
+            plan,
+            [(shard.documents, shard.catalog) for shard in shards],
+            formats=list(recipe.shards.formats),
+            tokenizer=recipe.tokenizer,
+            workers=workers,
+            progress=progress,
+        )
+        versions = {stage.name: stage.version for stage in stages}
+        write_output(store, out, recipe, cards, files, asdict(limits), lineage, written, versions)
+    manifest, ledger = (_read_json(out / name) for name in ("manifest.json", "ledger.json"))
+    return MixResult(out, monotonic() - started, +ran, manifest, ledger)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    import orjson
+
+    return orjson.loads(path.read_bytes())
+
+
+def _find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]]:
+    fingerprints = store.fingerprints()
+    files = {name: resolve(card, fingerprints) for name, card in cards.items()}
+    fingerprints.save()
+    return files
+
+
+def _task(shard: _Shard, card: Card, recipe: Recipe, contamination: list[str]) -> dict[str, Any]:
+    return {
+        "card": card.model_dump(mode="json"),
+        "split": split_to_json(shard.split),
+        "key": shard.documents,
+        "ingest": recipe.ingest.model_dump(),
+        "tokenizer": recipe.tokenizer,
+        "contamination": contamination,
+    }
+
+
+def _check_output(out: Path) -> None:
+    """Refuse to replace a folder that is not ours, before any work is done."""
+    if out.exists() and not out.is_dir():
+        raise UserError("the output is a file", where=out, fix="name a folder with --out")
+    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+        raise UserError(
+            "the output folder holds something that wellmix did not write",
+            where=out,
+            fix="empty it, or name another with --out",
+        )
+    parent = next(p for p in [out, *out.absolute().parents] if p.exists())
+    if not os.access(parent, os.W_OK):
+        raise UserError("cannot write the output folder", where=out, fix="choose a writable place with --out")
+
+
+def _check_sources(store: Store, shards: list[_Shard]) -> None:
+    """A source that gave no document would silently turn the recipe into another one."""
+    documents: Counter[str] = Counter()
+    reasons: dict[str, Counter[str]] = {}
+    for shard in shards:
+        meta = store.meta("documents", shard.documents)
+        documents[shard.source] += meta["documents"]
+        reasons.setdefault(shard.source, Counter()).update(meta["quarantined"] | meta["dropped"])
+    for source, n in documents.items():
+        if n == 0:
+            found = (
+                ", ".join(f"{count} {reason}" for reason, count in reasons[source].most_common())
+                or "its files hold no records"
+            )
+            raise UserError(
+                f"source {source!r} gave no documents ({found})",
+                where=f"sources.{source}",
+                fix="mend the files, or take the source out of the recipe",
+            )

@@ -1,0 +1,260 @@
+"""The output folder: shards, manifest, ledger and quarantine list, put in place by one rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.emit import file_entry
+from pipeline.formats import Written, shard_writer
+from pipeline.recipe import Recipe
+from pipeline.store import Store, make_key
+from pipeline.tokens import load_tokenizer
+from sources.card import Card
+from sources.readers.base import FileRef
+
+SCHEMA_VERSION = 1
+
+#: Libraries whose version may show in the bytes.
+LIBRARIES = ("pyarrow", "duckdb", "datatrove", "ftfy", "zstandard", "numpy")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Keys of the artifacts an output was made from; ``wellmix explain`` follows them.
+
+    :param shards: source, documents key and catalog key of each shard of documents, in the plan's order.
+    """
+
+    emit: str
+    plan: str
+    clusters: str
+    shards: list[dict[str, str]]
+
+
+class LedgerError(RuntimeError):
+    """Documents were lost or counted twice: a defect of wellmix, never of the data."""
+
+
+def output_key(recipe: Recipe, lineage: Lineage) -> str:
+    """Changes whenever the output folder would."""
+    return make_key("output", SCHEMA_VERSION, recipe=recipe.model_dump(mode="json"), lineage=asdict(lineage))
+
+
+def is_current(out: Path, recipe: Recipe, lineage: Lineage) -> bool:
+    """Whether the folder already holds just this output, with every file at its size."""
+    try:
+        manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+        return manifest["key"] == output_key(recipe, lineage) and all(
+            (out / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"]
+        )
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def write_output(
+    store: Store,
+    out: Path,
+    recipe: Recipe,
+    cards: dict[str, Card],
+    files: dict[str, list[FileRef]],
+    limits: dict[str, Any],
+    lineage: Lineage,
+    written: list[str],
+    versions: dict[str, str],
+) -> None:
+    """Assemble the folder beside its place and swap it in.
+
+    :param written: keys of the ``shard`` artifacts; their files are moved out of the store.
+    :raises LedgerError: the counts do not add up.
+    """
+    plan = store.meta("plan", lineage.plan)
+    ledger = make_ledger(store, lineage, plan)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}"
+    aside.mkdir()
+    try:
+        entries: list[dict[str, Any]] = []
+        for key in written:
+            place = store.path("shard", key)
+            for file in store.meta("shard", key)["files"]:
+                target = aside / file["path"]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if place.stat().st_dev == aside.stat().st_dev:
+                    os.link(place / file["path"], target)
+                else:
+                    shutil.copyfile(place / file["path"], target)
+                entries.append(file)
+        entries += _finish(aside, entries, recipe)
+        _write_json(aside / "manifest.json", _manifest(recipe, cards, files, limits, lineage, plan, entries, versions))
+        _write_json(aside / "ledger.json", ledger)
+        _write_quarantine(store, lineage, aside / "quarantine.jsonl")
+        _swap(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    # The folder has them now; the store keeps what is dear to compute, and these are not.
+    for key in written:
+        shutil.rmtree(store.path("shard", key), ignore_errors=True)
+
+
+def _finish(folder: Path, entries: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+    """Files that describe all shards of a format and split, which some formats need."""
+    added = []
+    groups: dict[tuple[str, str], list[Written]] = defaultdict(list)
+    for entry in entries:
+        groups[entry["format"], entry["split"]].append(
+            Written(entry["path"].rsplit("/", 1)[-1], entry["documents"], entry["tokens"])
+        )
+    for (name, split), files in groups.items():
+        writer = shard_writer(name, load_tokenizer(recipe.tokenizer))
+        added += [file_entry(folder, name, split, written) for written in writer.finish(folder / name / split, files)]
+    return added
+
+
+def _swap(aside: Path, out: Path) -> None:
+    if out.exists():
+        old = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.old"
+        os.rename(out, old)
+        os.rename(aside, out)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.rename(aside, out)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _manifest(
+    recipe: Recipe,
+    cards: dict[str, Card],
+    files: dict[str, list[FileRef]],
+    limits: dict[str, Any],
+    lineage: Lineage,
+    plan: dict[str, Any],
+    entries: list[dict[str, Any]],
+    versions: dict[str, str],
+) -> dict[str, Any]:
+    train = {row["source"]: row for row in plan["sources"]}
+    tokens = sum(row["tokens"] for row in plan["sources"])
+    shares = {share["entry"]: share for share in plan["shares"]}
+    sources = {}
+    for name, card in cards.items():
+        row = train.get(name, {"documents": 0, "tokens": 0})
+        sources[name] = {
+            "title": card.title,
+            "family": card.family,
+            "license": card.license.id,
+            "consent": card.consent.basis,
+            "origin": card.origin,
+            "citation": card.citation,
+            "takedown": card.takedown,
+            "files": len(files[name]),
+            "documents": row["documents"],
+            "tokens": row["tokens"],
+            "target": round(shares[name]["target"]),
+            "achieved": row["tokens"] / tokens if tokens else 0.0,
+        }
+    splits: dict[str, dict[str, int]] = {}
+    for output in plan["outputs"]:
+        split = splits.setdefault(output["split"], {"documents": 0, "tokens": 0})
+        split["documents"] += output["documents"]
+        split["tokens"] += output["tokens"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "key": output_key(recipe, lineage),
+        "recipe": recipe.model_dump(mode="json"),
+        "sources": sources,
+        "entries": plan["shares"],
+        "facets": plan["facets"],
+        "notes": plan["notes"],
+        "thresholds": limits,
+        "versions": {"wellmix": version("wellmix"), **{name: version(name) for name in LIBRARIES}, "stages": versions},
+        "documents": sum(split["documents"] for split in splits.values()),
+        "tokens": sum(split["tokens"] for split in splits.values()),
+        "splits": splits,
+        "files": entries,
+        "lineage": asdict(lineage),
+    }
+
+
+def make_ledger(store: Store, lineage: Lineage, plan: dict[str, Any]) -> dict[str, Any]:
+    """What came in, went out, was dropped and quarantined, for each stage and source.
+
+    *ingest*: ``records_in + split_off = documents + dropped + quarantined`` (a long record is split into several documents).
+    *plan*: ``documents_in = selected + held_out + not_drawn + dropped``.
+
+    :raises LedgerError: a line does not add up.
+    """
+    ingest: dict[str, Counter[str]] = defaultdict(Counter)
+    details: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for shard in lineage.shards:
+        meta = store.meta("documents", shard["documents"])
+        for name in ("records_in", "chars_in", "split_off", "documents", "chars_out", "cleaned", "deidentified"):
+            ingest[shard["source"]][name] += meta[name]
+        for name in ("dropped", "quarantined", "redactions"):
+            details[shard["source"]][name].update(meta[name])
+    stages: dict[str, dict[str, Any]] = {"ingest": {}, "plan": {}}
+    for source, counts in ingest.items():
+        line: dict[str, Any] = dict(counts) | {
+            name: dict(details[source][name]) for name in ("dropped", "quarantined", "redactions")
+        }
+        lost = details[source]["dropped"].total() + details[source]["quarantined"].total()
+        _reconcile("ingest", source, counts["records_in"] + counts["split_off"], counts["documents"] + lost)
+        stages["ingest"][source] = line
+    outcomes: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in plan["ledger"]:
+        outcomes[row["source"]].append(row)
+    for source in ingest:
+        rows = outcomes[source]
+        line = {
+            "documents_in": ingest[source]["documents"],
+            "bytes_in": sum(row["bytes"] for row in rows),
+            "dropped": {},
+        }
+        for name in ("selected", "held_out", "not_drawn"):
+            line[name] = sum(row["documents"] for row in rows if row["outcome"] == name)
+        line["dropped"] = {row["outcome"]: row["documents"] for row in rows if row["dropped"]}
+        line["bytes_dropped"] = sum(row["bytes"] for row in rows if row["dropped"])
+        _reconcile(
+            "plan",
+            source,
+            line["documents_in"],
+            line["selected"] + line["held_out"] + line["not_drawn"] + sum(line["dropped"].values()),
+        )
+        stages["plan"][source] = line
+    totals = {
+        "records_in": sum(counts["records_in"] for counts in ingest.values()),
+        "documents": sum(counts["documents"] for counts in ingest.values()),
+        "quarantined": sum(details[source]["quarantined"].total() for source in ingest),
+        "dropped": sum(sum(line["dropped"].values()) for stage in stages.values() for line in stage.values()),
+        "selected": sum(line["selected"] for line in stages["plan"].values()),
+        "held_out": sum(line["held_out"] for line in stages["plan"].values()),
+        "not_drawn": sum(line["not_drawn"] for line in stages["plan"].values()),
+    }
+    dedup = store.meta("clusters", lineage.clusters)
+    return {"totals": totals, "stages": stages, "dedup": dedup}
+
+
+def _reconcile(stage: str, source: str, into: int, out: int) -> None:
+    if into != out:
+        raise LedgerError(
+            f"the ledger of stage {stage} does not reconcile for source {source}: {into} in, {out} accounted for"
+        )
+
+
+def _write_quarantine(store: Store, lineage: Lineage, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for shard in lineage.shards:
+            table = pq.read_table(store.path("documents", shard["documents"]) / "quarantine.parquet")
+            for row in table.to_pylist():
+                file.write(json.dumps({"source": shard["source"], **row}, ensure_ascii=False) + "\n")

@@ -1,0 +1,414 @@
+"""A recipe: what a mix is for, how big it is, and how much of what goes into it. YAML in, checked models out.
+
+Everything that can be checked without reading a corpus is checked when the recipe is loaded, and an error names the line, the
+field and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from classifiers.taxonomy import FACETS, STANCE
+from sources.card import CARDS_DIR, Card, find_cards, load_card
+from sources.document import Family
+from sources.errors import UserError
+from sources.licenses import Purpose
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Amount(_Strict):
+    """How much of something goes into the mix: exactly one of the three.
+
+    :param weight: share of the budget (relative to the recipe's ``weight_basis``).
+    :param tokens: a number of tokens.
+    :param epochs: passes over everything eligible; 0.5 is half of it.
+    :param max_epochs: how often a document may repeat here; default is the recipe's ``max_epochs``.
+    """
+
+    weight: float | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    epochs: float | None = Field(default=None, ge=0)
+    max_epochs: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> Amount:
+        given = [name for name in ("weight", "tokens", "epochs") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of weight, tokens and epochs (found: {', '.join(given) or 'none'})")
+        return self
+
+
+class Selector(_Strict):
+    """Which documents a group or an upweight rule is about; several fields mean all of them.
+
+    :param family: forum, biography, psychology, transcript or general.
+    :param source: name of a source.
+    :param facet: a facet whose probability is at least .5.
+    :param stance: the likeliest stance.
+    :param quality: ``[low, high)`` band of the 0-1 quality score.
+    :param relevance: ``[low, high)`` band of the 0-5 relevance.
+    :param cluster_size: ``[low, high)`` number of near-duplicates found of a document (1: none).
+    :param where: an SQL condition over the attributes (DuckDB; ``wellmix columns`` lists them).
+    """
+
+    family: Family | None = None
+    source: str | None = None
+    facet: str | None = None
+    stance: str | None = None
+    quality: tuple[float, float] | None = None
+    relevance: tuple[float, float] | None = None
+    cluster_size: tuple[int, int] | None = None
+    where: str | None = None
+
+    @field_validator("facet")
+    @classmethod
+    def _facet(cls, value: str | None) -> str | None:
+        if value is not None and value not in FACETS:
+            raise ValueError(f"no facet is called {value!r}; use one of {', '.join(FACETS)}")
+        return value
+
+    @field_validator("stance")
+    @classmethod
+    def _stance(cls, value: str | None) -> str | None:
+        if value is not None and value not in STANCE:
+            raise ValueError(f"no stance is called {value!r}; use one of {', '.join(STANCE)}")
+        return value
+
+    @property
+    def sql(self) -> str:
+        """The condition over the attribute columns."""
+        parts = []
+        if self.family:
+            parts.append(f"kind = '{self.family}'")
+        if self.source:
+            parts.append(f"source = '{self.source.replace(chr(39), chr(39) * 2)}'")
+        if self.facet:
+            parts.append(f"facet_{self.facet} >= 0.5")
+        if self.stance:
+            parts.append(f"stance = '{self.stance}'")
+        for column in ("quality", "relevance", "cluster_size"):
+            if (band := getattr(self, column)) is not None:
+                parts.append(f"{column} >= {band[0]} AND {column} < {band[1]}")
+        if self.where:
+            parts.append(f"({self.where})")
+        return "coalesce(" + (" AND ".join(parts) or "true") + ", false)"
+
+
+class Group(Selector, Amount):
+    """Documents that get an amount of their own, taken out of their sources' entries; the first matching group has them."""
+
+    name: str
+
+
+class Upweight(Selector):
+    """Inside their entry, matching documents are repeated ``multiply`` times as often (0 leaves them out)."""
+
+    multiply: float = Field(ge=0)
+
+
+class DropRule(_Strict):
+    """Documents a recipe does not want, and the reason the ledger gives."""
+
+    where: str
+    reason: str = Field(pattern=r"^[a-z0-9_]+$")
+
+
+class Filters(_Strict):
+    """What keeps a document out of the mix.
+
+    :param language: drop documents in a language the card does not expect.
+    :param quality: thresholds by family over the defaults, or false for none.
+    :param safety: probability at which a harm drops a document, by label, over the classifiers' shipped thresholds; false for none.
+    :param contamination: benchmarks whose items must not occur: ``all``, a list of names or of hash-list files, or false.
+    :param near_duplicates: similarity (Jaccard over 5-word shingles) from which documents count as one; false keeps them,
+        exact ones are dropped all the same.
+    :param drop: further conditions.
+    """
+
+    language: bool = True
+    quality: dict[Family, dict[str, float | None]] | Literal[False] = {}
+    safety: dict[str, float] | Literal[False] = {}
+    contamination: Literal["all", False] | list[str] = "all"
+    near_duplicates: float | Literal[False] = Field(default=0.75)
+    drop: list[DropRule] = []
+
+    @field_validator("near_duplicates")
+    @classmethod
+    def _similarity(cls, value: float | Literal[False]) -> float | Literal[False]:
+        if value is not False and not 0.5 <= value <= 1:
+            raise ValueError("a similarity is between 0.5 and 1, or false")
+        return value
+
+
+class Ingest(_Strict):
+    """How raw records become documents.
+
+    :param max_chars: longer records are cut at paragraph ends into documents of at most this many characters.
+    :param shard_bytes: raw bytes one task reads.
+    :param names: replace names of private persons with the ``ner`` extra.
+    """
+
+    max_chars: int = Field(default=20_000, ge=1_000)
+    shard_bytes: int = Field(default=32 << 20, ge=1 << 16)
+    names: bool = False
+
+
+class Shards(_Strict):
+    """What is written.
+
+    :param formats: any of parquet, jsonl, megatron, mds, datatrove.
+    :param size: bytes of text a shard aims at.
+    """
+
+    formats: list[Literal["parquet", "jsonl", "megatron", "mds", "datatrove"]] = ["parquet"]
+    size: int = Field(default=256 << 20, ge=1 << 16)
+
+    @field_validator("formats")
+    @classmethod
+    def _any(cls, value: list[str]) -> list[str]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("list at least one format, each once")
+        return value
+
+
+class Recipe(_Strict):
+    """A data mix.
+
+    :param purpose: ``research`` (internal, nothing leaves), ``publish`` or ``commercial``; a source whose card does not allow it is
+        refused.
+    :param budget: tokens of the mix.
+    :param sources: amount by source name.
+    :param groups: amounts for documents chosen by what they are rather than by where they come from.
+    :param weight_basis: what weights add up to. Default: 1 if the weights in the file add up to about 1 (0.8 to 1.25), else their
+        sum. ``--set`` does not move it: another weight for one source leaves the others' documents where they were.
+    :param temperature: weights are raised to 1/temperature (and scaled back to their sum); above 1 flattens them.
+    :param max_epochs: how often a document may repeat.
+    :param validation: share of the documents (by duplicate cluster) held out.
+    :param tokenizer: ``o200k_base``, ``cl100k_base`` or the path of a Hugging Face ``tokenizer.json``.
+    :param cards: folders with further source cards, relative to the recipe.
+    :param memory: memory limit of the joins, e.g. ``2GB``.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    purpose: Purpose
+    budget: int = Field(gt=0)
+    seed: int = 0
+    sources: dict[str, Amount] = Field(min_length=1)
+    groups: list[Group] = []
+    upweight: list[Upweight] = []
+    weight_basis: float | None = Field(default=None, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
+    max_epochs: float = Field(default=4.0, gt=0)
+    validation: float = Field(default=0.005, ge=0, lt=0.5)
+    tokenizer: str = "o200k_base"
+    filters: Filters = Filters()
+    ingest: Ingest = Ingest()
+    shards: Shards = Shards()
+    cards: list[str] = []
+    memory: str = Field(default="2GB", pattern=r"^\d+(\.\d+)?\s*(MB|GB)$")
+
+
+def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe, dict[str, Card]]:
+    """Read a recipe, apply ``--set`` overrides and check it against the cards.
+
+    :param overrides: ``path.to.field=value`` texts; the value is read as YAML.
+    :returns: the recipe with ``weight_basis`` filled in, and the card of each of its sources.
+    :raises UserError: anything wrong, with line, field and fix.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(
+            f"cannot read the recipe: {reason}", where=path, fix="name a file such as recipes/sample.yaml"
+        ) from None
+    try:
+        raw = yaml.load(text, Loader=_UniqueKeys)
+        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else path
+        raise UserError(f"not valid YAML: {getattr(error, 'problem', error)}", where=place) from None
+    if not isinstance(raw, dict):
+        raise UserError("a recipe is a mapping with purpose, budget, seed and sources", where=path)
+    raw.setdefault("name", path.stem)
+    declared = _declared_basis(raw)
+    if declared:
+        raw.setdefault("weight_basis", declared)
+    for override in overrides or []:
+        _apply(raw, override)
+    try:
+        recipe = Recipe(**raw)
+    except ValidationError as error:
+        raise _user_error(error, path, lines) from None
+
+    directories = [CARDS_DIR]
+    for directory in recipe.cards:
+        if not (path.parent / directory).is_dir():
+            raise UserError(f"no folder of cards at {directory!r}", where=f"{path}:{_line(lines, ('cards',))} cards")
+        directories.append(path.parent / directory)
+    known = find_cards(*directories)
+    cards: dict[str, Card] = {}
+    for name in recipe.sources:
+        where = f"{path}:{_line(lines, ('sources', name))} sources.{name}"
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UserError(f"unknown source {name!r}", where=where, fix=f"{hint}`wellmix sources` lists all cards")
+        card = load_card(known[name])
+        if reason := card.refusal(recipe.purpose):
+            raise UserError(
+                f"source {name!r} may not serve purpose {recipe.purpose!r}: {reason}",
+                where=where,
+                fix="remove the source, or change the purpose if the text stays inside",
+            )
+        cards[name] = card
+    for i, group in enumerate(recipe.groups):
+        if group.source and group.source not in recipe.sources:
+            raise UserError(
+                f"group {group.name!r} is about source {group.source!r}, which the recipe does not take",
+                where=f"{path}:{_line(lines, ('groups', i))} groups.{i}.source",
+                fix="add the source under `sources`",
+            )
+    for kind, rules in (
+        ("groups", recipe.groups),
+        ("upweight", recipe.upweight),
+        ("filters.drop", recipe.filters.drop),
+    ):
+        for i, rule in enumerate(rules):
+            if rule.where:
+                loc = (*kind.split("."), i, "where")
+                check_condition(rule.where, f"{path}:{_line(lines, loc)} {kind}.{i}.where")
+    return recipe, cards
+
+
+def check_condition(condition: str, where: str) -> None:
+    """Bind an SQL condition to the attribute columns, in a database that can reach no file.
+
+    :raises UserError: it does not parse, names an unknown column, or is not a condition.
+    """
+    from pipeline.catalog import condition_columns
+
+    con = duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true"})
+    try:
+        con.execute(
+            f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in condition_columns().items())})"
+        )
+        statements = con.extract_statements(f"SELECT coalesce(({condition}\n), false) FROM documents")
+        if len(statements) != 1:
+            raise UserError("a condition is one SQL expression", where=where, fix="remove the semicolon")
+        con.execute(f"SELECT * FROM documents WHERE ({condition}\n)")
+    except duckdb.Error as error:
+        message = str(error).split("\n\n")[0].splitlines()[0]
+        raise UserError(
+            f"the condition does not hold as SQL: {message}",
+            where=where,
+            fix="`wellmix columns` lists what it can name",
+        ) from None
+    finally:
+        con.close()
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A mapping that names a key twice is a mistake, not the last value."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+        seen.add(key.value)
+    loader.flatten_mapping(node)
+    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _lines(node: yaml.Node | None, path: tuple = ()) -> dict[tuple, int]:
+    found = {path: node.start_mark.line + 1} if node is not None else {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            found |= _lines(value, (*path, key.value)) | {(*path, key.value): key.start_mark.line + 1}
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            found |= _lines(value, (*path, i))
+    return found
+
+
+def _line(lines: dict[tuple, int], loc: tuple) -> int:
+    while loc and loc not in lines:
+        loc = loc[:-1]
+    return lines.get(loc, 1)
+
+
+def _user_error(error: ValidationError, path: Path, lines: dict[tuple, int]) -> UserError:
+    # Of the branches of a union pydantic reports each; the deepest location is the one the user wrote.
+    problem = max(error.errors(), key=lambda e: len(e["loc"]) if e["type"] != "literal_error" else 0)
+    loc = tuple(problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    fix = None
+    if problem["type"] == "extra_forbidden":
+        message, fix = f"unknown field {loc[-1]!r}", "recipes/README.md lists the fields"
+    elif problem["type"] == "missing":
+        message = f"field {loc[-1]!r} is missing"
+    return UserError(message, where=f"{path}:{_line(lines, loc)} {'.'.join(map(str, loc))}", fix=fix)
+
+
+def _declared_basis(raw: dict[str, Any]) -> float | None:
+    entries = (
+        [*(raw.get("sources") or {}).values(), *(raw.get("groups") or [])]
+        if isinstance(raw.get("sources"), dict)
+        else []
+    )
+    weights = [e["weight"] for e in entries if isinstance(e, dict) and isinstance(e.get("weight"), int | float)]
+    total = float(sum(weights))
+    if total <= 0:
+        return None
+    return 1.0 if 0.8 <= total <= 1.25 else total
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    if not separator or not path:
+        raise UserError(
+            f"cannot read --set {override!r}", fix="write --set path.to.field=value, e.g. sources.happydb.weight=0.1"
+        )
+    # Source names may hold dots; take the longest known key at each level.
+    parts, node = path.split("."), raw
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UserError(f"the value in --set {override!r} is not valid YAML") from None
+    while parts:
+        if isinstance(node, list):
+            if not parts[0].isdigit() or int(parts[0]) >= len(node):
+                raise UserError(f"--set {override!r}: the list has {len(node)} entries, {parts[0]!r} is none of them")
+            key: Any = int(parts.pop(0))
+        else:
+            n = next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in node), 1)
+            key, parts = ".".join(parts[:n]), parts[n:]
+        if not parts:
+            if isinstance(node, dict) and key in ("weight", "tokens", "epochs"):
+                # setting one of the three replaces the one that was there
+                for other in ("weight", "tokens", "epochs"):
+                    node.pop(other, None)
+            node[key] = value
+            return
+        child = node[key] if isinstance(node, list) else node.setdefault(key, {})
+        if child is None:
+            child = node[key] = {}
+        if not isinstance(child, dict | list):
+            raise UserError(f"--set {override!r}: {key!r} is a value, it has no field {parts[0]!r}")
+        node = child

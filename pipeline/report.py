@@ -1,0 +1,168 @@
+"""Tables for people: what a mix did, the source cards, a document's story."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.console import console
+from sources.card import load_cards
+from sources.errors import UserError
+from sources.files import resolve
+from sources.licenses import NEEDS
+
+if TYPE_CHECKING:
+    from pipeline.mix import MixResult
+
+
+def print_mix(result: MixResult) -> None:
+    """Composition, what was dropped and why, target against observed, and notes."""
+    manifest, ledger = result.manifest, result.ledger
+    table = Table(
+        title=f"{manifest['recipe']['name']}: where documents went", title_justify="left", box=None, pad_edge=False
+    )
+    table.add_column("source")
+    for name in ("records", "quarantined", "documents", "dropped", "not drawn", "held out", "in the mix"):
+        table.add_column(name, justify="right")
+    table.add_column("most frequent reasons", overflow="fold")
+    for source, ingest in ledger["stages"]["ingest"].items():
+        plan = ledger["stages"]["plan"][source]
+        dropped = Counter(plan["dropped"]) + Counter(ingest["dropped"])
+        reasons = ", ".join(f"{escape(reason)} {n:,}" for reason, n in dropped.most_common(3))
+        table.add_row(
+            source,
+            f"{ingest['records_in']:,}",
+            f"{sum(ingest['quarantined'].values()):,}",
+            f"{ingest['documents']:,}",
+            f"{dropped.total():,}",
+            f"{plan['not_drawn']:,}",
+            f"{plan['held_out']:,}",
+            f"{plan['selected']:,}",
+            reasons,
+        )
+    console.print(table)
+    table = Table(title="\ntarget and observed", title_justify="left", box=None, pad_edge=False)
+    table.add_column("entry")
+    for name in ("target tokens", "observed", "share", "epochs", "eligible"):
+        table.add_column(name, justify="right")
+    total = sum(entry["tokens"] for entry in manifest["entries"]) or 1
+    for entry in manifest["entries"]:
+        epochs = entry["tokens"] / entry["supply"] if entry["supply"] else 0.0
+        table.add_row(
+            escape(entry["entry"]),
+            f"{entry['target']:,.0f}",
+            f"{entry['tokens']:,}",
+            f"{entry['tokens'] / total:.1%}",
+            f"{epochs:.2f}",
+            f"{entry['supply']:,}",
+        )
+    console.print(table)
+    table = Table(title="\nfacets (share of tokens)", title_justify="left", box=None, pad_edge=False)
+    table.add_column("facet")
+    table.add_column("eligible", justify="right")
+    table.add_column("mix", justify="right")
+    for row in manifest["facets"]:
+        table.add_row(row["facet"], f"{row['eligible']:.1%}", f"{row['mix']:.1%}")
+    console.print(table)
+    for note in manifest["notes"]:
+        console.print(f"[yellow]note:[/] {escape(note)}")
+    if quarantined := ledger["totals"]["quarantined"]:
+        console.print(
+            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}"
+        )
+    stages = ", ".join(f"{name} {n}" for name, n in result.stages.items()) or "nothing had to run"
+    console.print(
+        f"\n[bold]{manifest['documents']:,} documents, {manifest['tokens']:,} tokens[/] in {escape(str(result.out))}"
+        f" ({result.seconds:.1f} s; ran: {stages})",
+        soft_wrap=True,
+    )
+
+
+def source_rows(purpose: str | None = None) -> list[dict[str, Any]]:
+    """One row a shipped card.
+
+    :param purpose: only cards that a recipe of this purpose may take.
+    :raises UserError: no such purpose.
+    """
+    if purpose is not None and purpose not in NEEDS:
+        raise UserError(f"no purpose is called {purpose!r}", where="--purpose", fix=f"use one of: {', '.join(NEEDS)}")
+    rows = []
+    for name, card in load_cards().items():
+        if purpose is not None and card.refusal(purpose):  # type: ignore[arg-type]
+            continue
+        size: int | None = None
+        if card.where.path is not None:
+            try:
+                size = sum(file.size for file in resolve(card, lambda path: ""))
+            except UserError:
+                size = None
+        rows.append(
+            {
+                "name": name,
+                "title": card.title,
+                "family": card.family,
+                "license": card.license.id,
+                "consent": card.consent.basis,
+                "sensitivity": card.sensitivity,
+                "origin": card.origin,
+                "language": card.language,
+                "bytes": size,
+                "allowed": sorted(card.allowed),
+                "purposes": [p for p in NEEDS if card.refusal(p) is None],  # type: ignore[arg-type]
+                "refused": {p: reason for p in NEEDS if (reason := card.refusal(p))},  # type: ignore[arg-type]
+            }
+        )
+    return rows
+
+
+def print_sources(rows: list[dict[str, Any]]) -> None:
+    """The cards as a table."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("source", "family", "licence", "consent", "sensitivity", "languages"):
+        table.add_column(name)
+    table.add_column("MB", justify="right")
+    table.add_column("recipes for")
+    for row in rows:
+        size = "elsewhere" if row["bytes"] is None else f"{row['bytes'] / 1e6:.2f}"
+        table.add_row(
+            row["name"],
+            row["family"],
+            row["license"],
+            row["consent"],
+            row["sensitivity"],
+            " ".join(row["language"]),
+            size,
+            " ".join(row["purposes"]),
+        )
+    console.print(table)
+
+
+def print_story(story: dict[str, Any]) -> None:
+    """What :func:`pipeline.explain.explain` found, section by section."""
+    for section in ("document", "source", "decision", "duplicates", "quality"):
+        if story[section]:
+            _section(section, story[section])
+    scores = {name: value for name, value in story["scores"].items() if value is not None}
+    loud = {
+        n: v
+        for n, v in scores.items()
+        if n in ("relevance", "support", "abstain") or (isinstance(v, float) and v >= 0.3)
+    }
+    _section("scores (of 0.3 and more; --json has all)", loud)
+    for place in story["places"]:
+        console.print(
+            f"  copy {place['epoch']}: {place['split']}/{place['shard']:05d}, document {place['position']} of the split"
+        )
+    console.print("\n[bold]text[/]")
+    console.print(story["text"], markup=False, highlight=False)
+
+
+def _section(title: str, values: dict[str, Any]) -> None:
+    console.print(f"\n[bold]{escape(title)}[/]")
+    for name, value in values.items():
+        if value is not None:
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            console.print(f"  {name:<20} {escape(shown)}", highlight=False)

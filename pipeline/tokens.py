@@ -1,0 +1,296 @@
+"""Token counting and encoding: exact ids, tens of MB/s, one thread a worker process.
+
+The default vocabularies (``o200k_base``, ``cl100k_base``) are those inside the ``bpe-openai`` wheel, so nothing is
+downloaded. The fast path is ``tokie``, for which the ranks are converted once to a Hugging Face ``tokenizer.json`` with
+merges and kept as a compiled ``.tkz`` in a cache folder. tokie 0.1.4 splits three rare kinds of text differently from
+the reference pattern (see :data:`_UNSURE`); documents containing one go through ``bpe-openai``'s own exact encoder. The
+result equals ``tiktoken`` id for id (``tests/formats/test_tokens.py``).
+
+A path to any other Hugging Face ``tokenizer.json`` runs on the ``tokenizers`` library itself: slower, and exact.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.metadata import version as package_version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.errors import UserError
+
+DEFAULT = "o200k_base"
+
+#: Split patterns as tiktoken publishes them, without possessive quantifiers, which not every reader of the JSON knows.
+_PATTERNS = {
+    "cl100k_base": (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    "o200k_base": (
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+}
+_END_OF_TEXT = {"cl100k_base": 100_257, "o200k_base": 199_999}
+_SIZE = {"cl100k_base": 100_277, "o200k_base": 200_019}
+
+#: What tokie splits differently: blank-only lines, whitespace other than a space before punctuation, and combining
+#: marks, letter numbers and enclosed letters. RE2 syntax; found by fuzzing against ``bpe-openai`` and ``tiktoken``.
+_UNSURE = (
+    r"[\r\n][\t\x{b}\x{c}\x{85}\p{Z}]+[\r\n]"
+    r"|[\t\x{b}\x{c}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
+    r"[^\t\n\x{b}\x{c}\r\x{85}\p{Z}\p{L}\p{N}]"
+    r"|[\p{M}\p{Nl}\x{24b6}-\x{24e9}\x{1f130}-\x{1f189}]"
+)
+
+#: Names under which published tokenizers call the token that ends a document, in order of preference.
+_END_NAMES = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>", "[EOS]", "[SEP]")
+
+Texts = pa.Array | pa.ChunkedArray
+
+
+class Tokenizer(Protocol):
+    """What stages and shard writers need of a tokenizer. Get one from :func:`load_tokenizer`.
+
+    :ivar name: as the user wrote it, for manifests.
+    :ivar version: changes whenever the ids of any text might; goes into cache keys.
+    :ivar vocab_size: one more than the largest id, special tokens included.
+    :ivar eos_id: id of the token that ends a document.
+    """
+
+    name: str
+    version: str
+    vocab_size: int
+    eos_id: int
+
+    def count(self, texts: Texts) -> np.ndarray:
+        """Tokens of each text, without an end-of-document token: int32, shape (texts,)."""
+        ...
+
+    def encode(self, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of all texts one after another (uint32, flat) and the number of ids of each (int64, shape (texts,))."""
+        ...
+
+
+def load_tokenizer(name: str = DEFAULT, *, cache: str | Path | None = None, eos: str | None = None) -> Tokenizer:
+    """The tokenizer of that name or file.
+
+    Call it once in the parent process before workers start: the first call for a vocabulary compiles it (some ten
+    seconds), later ones take 0.1 s. Sets ``RAYON_NUM_THREADS=1`` unless it is set, because workers are processes.
+
+    :param name: ``o200k_base``, ``cl100k_base`` or a path to a Hugging Face ``tokenizer.json``.
+    :param cache: folder for compiled vocabularies; default ``$XDG_CACHE_HOME/wellmix`` or ``~/.cache/wellmix``.
+    :param eos: text of the token that ends a document, for a ``tokenizer.json`` where it cannot be guessed.
+    :raises UserError: unknown name, unreadable file, or no end-of-document token.
+    """
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")
+    if name in _PATTERNS:
+        root = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wellmix"
+        return RankTokenizer(name, root)
+    if name.endswith(".json"):
+        return FileTokenizer(Path(name), eos)
+    raise UserError(
+        f"there is no tokenizer called {name!r}", fix=f"use one of {', '.join(_PATTERNS)} or a path to tokenizer.json"
+    )
+
+
+class RankTokenizer:
+    """A tiktoken vocabulary: tokie for nearly all texts, ``bpe-openai`` for those tokie is known to split differently.
+
+    :param name: a key of the vocabularies above.
+    :param cache: folder for the compiled vocabulary; made if missing.
+    """
+
+    def __init__(self, name: str, cache: Path) -> None:
+        # The wrapper around the bindings refuses texts over 1M characters or 200k tokens; the bindings have no limit.
+        from bpe_openai import _bindings
+
+        self.name = name
+        digest = hashlib.sha256(_rank_bytes(name)).hexdigest()[:16]
+        self.version = f"{name}-{digest}-tokie{package_version('tokie')}-bpe{package_version('bpe-openai')}-1"
+        self.vocab_size, self.eos_id = _SIZE[name], _END_OF_TEXT[name]
+        self._fast = _compiled(name, cache / f"{self.version}.tkz")
+        self._exact = _bindings.tokenizer_for_encoding(name)
+
+    def count(self, texts: Texts) -> np.ndarray:
+        """Tokens of each text: int32, shape (texts,)."""
+        rows, unsure = texts.to_pylist(), _unsure(texts)
+        if not len(unsure):
+            return np.asarray(self._fast.count_tokens_batch(rows), dtype=np.int32)
+        counts = np.zeros(len(rows), dtype=np.int32)
+        sure = np.setdiff1d(np.arange(len(rows)), unsure, assume_unique=True)
+        counts[sure] = self._fast.count_tokens_batch([rows[i] for i in sure])
+        counts[unsure] = [self._exact.count(rows[i]) for i in unsure]
+        return counts
+
+    def encode(self, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (uint32, flat) and the number of ids of each text (int64, shape (texts,))."""
+        rows, unsure = texts.to_pylist(), _unsure(texts)
+        exact = {int(i): np.asarray(self._exact.encode(rows[i]), dtype=np.uint32) for i in unsure}
+        ids, lengths = self._fast.encode_batch_flat(["" if i in exact else row for i, row in enumerate(rows)], False)
+        lengths = lengths.astype(np.int64)
+        if exact:
+            # An unsure text was encoded as "", so it has no ids yet: cut the flat array there and put its own in.
+            starts = np.cumsum(lengths) - lengths
+            parts, at = [], 0
+            for i, own in exact.items():
+                parts += [ids[at : starts[i]], own]
+                at = starts[i]
+                lengths[i] = len(own)
+            ids = np.concatenate([*parts, ids[at:]])
+        return ids, lengths
+
+
+class FileTokenizer:
+    """A Hugging Face ``tokenizer.json``, run by the ``tokenizers`` library.
+
+    Special tokens written out inside a text are encoded as ordinary text: a corpus must not be able to end a document.
+
+    :param path: the file.
+    :param eos: text of the end-of-document token; guessed from the usual names if None.
+    :raises UserError: missing library, unreadable file, no such token.
+    """
+
+    def __init__(self, path: Path, eos: str | None = None) -> None:
+        try:
+            import tokenizers
+        except ImportError:
+            raise UserError(
+                "reading a tokenizer.json needs the tokenizers library", fix="pip install tokenizers"
+            ) from None
+        try:
+            content = path.read_bytes()
+            self._tokenizer = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
+        except OSError as error:
+            raise UserError(f"cannot read the tokenizer: {error.strerror}", where=path) from None
+        except Exception as error:  # noqa: BLE001 - what tokenizers raises for a file it cannot parse
+            raise UserError(f"not a tokenizer.json: {error}", where=path) from None
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        found = [name for name in ([eos] if eos else _END_NAMES) if self._tokenizer.token_to_id(name) is not None]
+        if not found:
+            raise UserError(
+                f"the tokenizer has no token {eos!r}" if eos else "the tokenizer has no token known to end a document",
+                where=path,
+                fix="name the token that ends a document",
+            )
+        self.name = str(path)
+        self.version = f"{hashlib.sha256(content).hexdigest()[:16]}-tokenizers{tokenizers.__version__}-{found[0]}-1"
+        self.vocab_size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+        self.eos_id = self._tokenizer.token_to_id(found[0])
+
+    def count(self, texts: Texts) -> np.ndarray:
+        """Tokens of each text: int32, shape (texts,)."""
+        return np.fromiter((len(e) for e in self._encodings(texts)), dtype=np.int32, count=len(texts))
+
+    def encode(self, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (uint32, flat) and the number of ids of each text (int64, shape (texts,))."""
+        encodings = self._encodings(texts)
+        parts = [np.asarray(e.ids, dtype=np.uint32) for e in encodings]
+        lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+        return (np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32)), lengths
+
+    def _encodings(self, texts: Texts) -> Sequence[Any]:
+        return self._tokenizer.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
+
+
+def _unsure(texts: Texts) -> np.ndarray:
+    """Positions of the texts that must take the exact path, ascending."""
+    mask = pc.match_substring_regex(texts, _UNSURE)
+    return np.flatnonzero(mask.to_numpy(zero_copy_only=False) if isinstance(mask, pa.Array) else mask.to_numpy())
+
+
+@lru_cache(maxsize=2)
+def _rank_bytes(name: str) -> bytes:
+    """The vocabulary in tiktoken's text form (base64 token, space, rank), unzipped."""
+    return gzip.decompress(files("bpe_openai.data").joinpath(f"{name}.tiktoken.gz").read_bytes())
+
+
+def _compiled(name: str, path: Path) -> Any:
+    """tokie's tokenizer for a vocabulary, from the cache or built into it (written aside, then renamed)."""
+    import tokie
+
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as aside:
+            source, built = Path(aside) / "tokenizer.json", Path(aside) / "tokenizer.tkz"
+            source.write_text(json.dumps(_hugging_face(name), ensure_ascii=False), encoding="utf-8")
+            tokie.Tokenizer.from_json(str(source)).save(str(built))
+            os.replace(built, path)
+    return tokie.Tokenizer.from_file(str(path))
+
+
+def _hugging_face(name: str) -> dict[str, Any]:
+    """The vocabulary as the content of a Hugging Face ``tokenizer.json`` (byte-level BPE with merges)."""
+    ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, _rank_bytes(name).splitlines())}
+    letters = _byte_letters()
+    spelled = {token: "".join(map(letters.__getitem__, token)) for token in ranks}
+    merges = []
+    for token in sorted((t for t in ranks if len(t) > 1), key=ranks.__getitem__):
+        split = _last_merge(token, ranks)
+        if split:
+            merges.append([spelled[token[:split]], spelled[token[split:]]])
+    split_step = {"type": "Split", "pattern": {"Regex": _PATTERNS[name]}, "behavior": "Isolated", "invert": False}
+    bytes_step = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split_step, bytes_step]},
+        "post_processor": None,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": True,  # a whole piece that is in the vocabulary is that token, as in tiktoken
+            "vocab": {spelled[token]: rank for token, rank in ranks.items()},
+            "merges": merges,
+        },
+    }
+
+
+def _last_merge(token: bytes, ranks: dict[bytes, int]) -> int:
+    """Where BPE's last merge joins the two halves of a token; 0 if no merge makes it.
+
+    Ranks alone do not say how a token was made: run BPE on its bytes with the earlier ranks until two parts are left
+    (the trick minbpe and transformers' converters use). One possible split needs no run, which halves the time.
+    """
+    rank, never = ranks[token], len(ranks)
+    splits = [i for i in range(1, len(token)) if ranks.get(token[:i], never) < rank > ranks.get(token[i:], never)]
+    if len(splits) < 2:
+        return splits[0] if splits else 0
+    parts = [token[i : i + 1] for i in range(len(token))]
+    while len(parts) > 2:
+        best, at = min((ranks.get(parts[i] + parts[i + 1], never), i) for i in range(len(parts) - 1))
+        if best >= rank:
+            return 0
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+    return len(parts[0])
+
+
+def _byte_letters() -> dict[int, str]:
+    """GPT-2's printable letter for each byte (``encoder.py`` of openai/gpt-2): byte-level vocabularies are spelled so."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}

@@ -1,0 +1,167 @@
+"""From a card's ``where`` to the files it names, with sizes and fingerprints; and opening them whatever their compression."""
+
+from __future__ import annotations
+
+import fnmatch
+import gzip
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import fsspec
+import zstandard
+
+from sources.card import SAMPLE_DIR, Card, data_root
+from sources.errors import UserError
+from sources.readers.base import FileRef
+
+
+def content_hash(path: Path) -> str:
+    """BLAKE2b-128 of a file's content, 32 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def resolve(card: Card, fingerprint: Callable[[Path], str] = content_hash) -> list[FileRef]:
+    """The raw files of a card, sorted by name.
+
+    Hub datasets have no files: the huggingface reader gets one reference that names repository, config, split and revision.
+
+    :param fingerprint: how a local file's content is identified; a cache of :func:`content_hash` saves reading it again.
+    :raises UserError: WELLMIX_DATA is not set, a folder cannot be read, or nothing matches.
+    """
+    where = card.where
+    if where.hub:
+        name = f"{where.hub}/{where.config or 'default'}/{where.split}@{where.revision or 'main'}"
+        return [
+            FileRef(
+                f"hub://{name}{'' if where.streaming else '?streaming=0'}",
+                name,
+                0,
+                hashlib.blake2b(name.encode()).hexdigest()[:32],
+            )
+        ]
+    refs = _local(card, fingerprint) if where.path is not None else _remote(card)
+    refs = [ref for ref in refs if not any(fnmatch.fnmatch(ref.name, glob) for glob in where.exclude)]
+    if not refs:
+        raise UserError(
+            f"source {card.name!r}: no file matches {where.path or where.url}",
+            where=f"{'sample folder' if where.root == 'sample' else os.environ.get('WELLMIX_DATA') or data_root()}",
+            fix="check the card's `where`, or set WELLMIX_DATA to the folder of the corpora",
+        )
+    return sorted(refs, key=lambda ref: ref.name)
+
+
+def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
+    root = SAMPLE_DIR if card.where.root == "sample" else data_root()
+    if root is None or not root.is_dir():
+        raise UserError(
+            f"source {card.name!r} needs the real corpora, and their folder is not there",
+            where=f"WELLMIX_DATA={root or 'not set'}",
+            fix="export WELLMIX_DATA=/folder/of/the/corpora",
+        )
+    globs = [card.where.path] if isinstance(card.where.path, str) else card.where.path or []
+    refs: dict[str, FileRef] = {}
+    for glob in globs:
+        for path in root.glob(glob):
+            if path.is_file():
+                name = path.relative_to(root).as_posix()
+                if not os.access(path, os.R_OK):
+                    raise UserError(
+                        f"source {card.name!r}: a file cannot be read", where=path, fix="check its permissions"
+                    )
+                stat = path.stat()
+                refs[name] = FileRef(str(path), name, stat.st_size, fingerprint(path))
+    return list(refs.values())
+
+
+def _remote(card: Card) -> list[FileRef]:
+    urls = [card.where.url] if isinstance(card.where.url, str) else card.where.url or []
+    refs: list[FileRef] = []
+    for url in urls:
+        try:
+            fs, path = fsspec.url_to_fs(url)
+            found = fs.glob(path) if any(c in path for c in "*?[") else [path]
+            for item in found:
+                info = fs.info(item)
+                if info.get("type") == "file":
+                    refs.append(
+                        FileRef(
+                            fs.unstrip_protocol(item),
+                            item.rstrip("/").rsplit("/", 1)[-1],
+                            int(info.get("size") or 0),
+                            str(fs.ukey(item)),
+                        )
+                    )
+        except (OSError, ValueError, ImportError) as error:
+            raise UserError(
+                f"source {card.name!r}: cannot list {url}: {error}", where=f"card {card.name}: where.url"
+            ) from None
+    return refs
+
+
+def open_binary(ref: FileRef) -> BinaryIO:
+    """Open a raw file as a stream of decompressed bytes (``.gz``, ``.zst`` with long windows, ``.bz2``, ``.xz``, or plain).
+
+    Decoding errors of a truncated stream surface while reading: EOFError, zstandard.ZstdError or OSError.
+    """
+    raw = fsspec.open(ref.url, "rb").open() if "://" in ref.url else open(ref.url, "rb")  # noqa: SIM115
+    suffix = ref.name.rsplit(".", 1)[-1].lower()
+    if suffix == "gz":
+        return gzip.open(raw, "rb")  # type: ignore[return-value]
+    if suffix == "zst":
+        return io.BufferedReader(_ZstdStream(raw), 1 << 20)
+    if suffix == "bz2":
+        import bz2
+
+        return bz2.open(raw, "rb")  # type: ignore[return-value]
+    if suffix == "xz":
+        import lzma
+
+        return lzma.open(raw, "rb")  # type: ignore[return-value]
+    return io.BufferedReader(raw, 1 << 20) if not isinstance(raw, io.BufferedReader) else raw  # type: ignore[return-value,arg-type]
+
+
+class _ZstdStream(io.RawIOBase):
+    """Decompressed bytes of a zstd file, frame after frame.
+
+    zstandard's own ``stream_reader`` ends quietly where a file was cut short; here that is an EOFError, so that a half-downloaded
+    dump is never taken for a whole one.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        # Reddit dumps are written with --long=31; the window is a ceiling, memory is used only if a frame asks for it.
+        self._context = zstandard.ZstdDecompressor(max_window_size=2**31)
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._pending = b""
+        self._out = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
+        while not self._out:
+            data = self._pending or self._raw.read(1 << 17)
+            self._pending = b""
+            if not data:
+                if self._frame is not None:
+                    raise EOFError("the zstd stream ends in the middle of a frame")
+                return 0
+            if self._frame is None:
+                self._frame = self._context.decompressobj()
+            self._out = memoryview(self._frame.decompress(data))
+            if self._frame.eof:
+                self._pending, self._frame = self._frame.unused_data, None
+        count = min(len(buffer), len(self._out))
+        buffer[:count] = self._out[:count]
+        self._out = self._out[count:]
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()

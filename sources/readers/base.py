@@ -1,0 +1,87 @@
+"""What a reader is: a format's options, how its files split into shards, and the stream of records in one shard."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from sources.document import Bad, Record
+
+
+class Options(BaseModel):
+    """Options of a reader, checked when its card is loaded; an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A raw file.
+
+    :param url: absolute path or fsspec URL.
+    :param name: path relative to the card's root; used in locators and keys, so the same corpus elsewhere has the same ids.
+    :param size: bytes.
+    :param fingerprint: changes when the content changes.
+    """
+
+    url: str
+    name: str
+    size: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A piece of a source that one task reads: whole small files together, or a byte or row-group range of one file.
+
+    :param start: first byte or row group of the single file (0 for whole files).
+    :param stop: end of the range, exclusive; None means to the end.
+    """
+
+    files: tuple[FileRef, ...]
+    start: int = 0
+    stop: int | None = None
+
+
+class Reader(ABC):
+    """Streams one raw format.
+
+    Memory does not grow with the file. ``read`` never raises for a bad record: it yields :class:`~sources.document.Bad`
+    and goes on where the format lets it, or ends the file after one ``Bad`` where it does not (a truncated stream).
+    """
+
+    name: ClassVar[str]
+    #: Raised when the same bytes would read differently; part of the key of everything made from this reader.
+    version: ClassVar[int] = 1
+    Options: ClassVar[type[Options]]
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    def splits(self, files: Sequence[FileRef], target_bytes: int) -> list[Split]:
+        """Cut ``files`` (sorted by name) into shards of about ``target_bytes``; depends on the files only."""
+        return pack(files, target_bytes)
+
+    @abstractmethod
+    def read(self, split: Split) -> Iterator[Record | Bad]:
+        """Stream the records of one shard, always in the same order."""
+
+
+def pack(files: Sequence[FileRef], target_bytes: int) -> list[Split]:
+    """Put neighbouring files together until they reach ``target_bytes``; a larger file stands alone."""
+    splits: list[Split] = []
+    held: list[FileRef] = []
+    size = 0
+    for file in files:
+        if held and size + file.size > target_bytes:
+            splits.append(Split(tuple(held)))
+            held, size = [], 0
+        held.append(file)
+        size += file.size
+    if held:
+        splits.append(Split(tuple(held)))
+    return splits

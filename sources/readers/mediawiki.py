@@ -1,0 +1,224 @@
+"""MediaWiki XML dumps (Wikipedia): articles as plain text, biographies only if asked, one record a page.
+
+The dump is streamed by lxml, which knows its encoding from its declaration (UTF-16 dumps exist); mwxml reads UTF-8 only. The
+wikitext is parsed by mwparserfromhell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import mwparserfromhell
+from lxml import etree
+from mwparserfromhell.nodes import Comment, ExternalLink, Heading, HTMLEntity, Tag, Template, Text, Wikilink
+from pydantic import Field
+
+from sources.document import Bad, Record
+from sources.files import open_binary
+from sources.readers._io import READ_ERRORS
+from sources.readers._xml import iterparse, local
+from sources.readers.base import FileRef, Options, Reader, Split
+
+_CATEGORY_PERSON = re.compile(
+    r"\[\[\s*Category\s*:[^\]|]*(?:\b(?:births|deaths)\b|Living people|Possibly living people|Year of (?:birth|death) missing)", re.IGNORECASE
+)
+_INFOBOX = re.compile(r"\{\{\s*Infobox[ _]+([^|}\n]+)", re.IGNORECASE)
+_PERSON_BOXES = re.compile(
+    r"^(?:person|biography|officeholder|politician|scientist|writer|artist|musical artist|philosopher|royalty|saint|sportsperson|athlete|"
+    r"military person|academic|actor|president|prime minister|judge|medical person|religious biography|clergy|christian leader|economist|engineer|"
+    r"architect|astronaut|criminal|dancer|chef|comedian|model|pirate|egyptologist|theologian|psychologist|(?:\w+ )*(?:biography|player|cyclist|boxer))\b",
+    re.IGNORECASE,
+)
+_BIRTH = re.compile(r"\{\{\s*(?:birth[ -]date|death[ -]date|birth[ -]year|bda|dda)\b", re.IGNORECASE)
+_NAMESPACE = re.compile(r"^\s*:?\s*(?:file|image|media|category|template|wikipedia|wp|portal|special|user|help|[a-z]{2,3}(?:-[a-z]+)*|simple|wikt|wiktionary|s|commons)\s*:", re.IGNORECASE)
+_DROPPED_TAGS = frozenset({"ref", "references", "table", "gallery", "math", "timeline", "score", "imagemap", "syntaxhighlight", "source", "hr", "chem", "graph", "mapframe", "templatestyles", "section"})
+#: Templates that stand for words, and which of their arguments are those words; all others (boxes, notes, coordinates) are dropped.
+_WORDS: dict[str, tuple[int, ...]] = {
+    "lang": (2,), "transl": (2,), "transliteration": (2,), "nowrap": (1,), "small": (1,), "convert": (1, 2), "cvt": (1, 2), "quote": (1,),
+    "blockquote": (1,), "cquote": (1,), "quotation": (1,), "poem": (1,), "abbr": (1,), "angbr": (1,), "sic": (1,), "nihongo": (1,), "circa": (1,),
+    "ill": (1,), "interlanguage link": (1,), "interlanguage link multi": (1,), "uss": (1,), "ship": (1, 2), "'": (), "year": (1,),
+}  # fmt: skip
+_SIGNS = {"'": "'", "ndash": "–", "mdash": "—", "snd": " – ", "spaced ndash": " – ", "nbsp": " ", "spaces": " ", "circa": "c. ", "c.": "c. ", "'s": "'s"}
+_EMPTY = re.compile(r" ?[(\[（](?:[\s,;:]|or|and|born)*[)\]）]")
+_OPEN = re.compile(r"\(\s*(?:[;,]\s*)+")
+_STOP = re.compile(r"[ \u00a0]+([,.;:!?)])")
+
+
+class MediaWikiOptions(Options):
+    """Options of the mediawiki reader.
+
+    :param biographies: take only articles about people, by category (births, deaths, living people), infobox, or date of birth.
+    :param namespaces: of pages to take; 0 holds the articles.
+    :param skip_sections: sections to leave out, by heading in lower case, with what stands below them.
+    :param min_chars: shorter articles (stubs) are not records.
+    """
+
+    biographies: bool = True
+    namespaces: frozenset[int] = frozenset({0})
+    skip_sections: frozenset[str] = frozenset(
+        {
+            *("see also", "references", "external links", "further reading", "notes", "bibliography", "sources", "footnotes", "citations"),
+            *("notes and references", "works cited", "gallery", "filmography", "discography", "selected works", "selected bibliography"),
+            *("primary sources", "secondary sources", "works", "publications", "references and further reading", "notes and citations"),
+            *("career statistics", "awards and nominations", "list of works"),
+        }
+    )
+    min_chars: int = Field(500, ge=0)
+
+
+class MediaWikiReader(Reader):
+    """Reads ``pages-articles`` dumps, ``.xml`` or ``.xml.bz2``, page by page."""
+
+    name = "mediawiki"
+    Options = MediaWikiOptions
+    options: MediaWikiOptions
+
+    def read(self, split: Split) -> Iterator[Record | Bad]:
+        for file in split.files:
+            yield from self._file(file)
+
+    def _file(self, file: FileRef) -> Iterator[Record | Bad]:
+        wiki, pages = "", 0
+        try:
+            with open_binary(file) as stream:
+                for _, element in iterparse(stream, events=("end",), tag=("{*}siteinfo", "{*}page")):
+                    if local(element) == "siteinfo":
+                        wiki = element.findtext("{*}dbname") or element.findtext("{*}sitename") or ""
+                    else:
+                        pages += 1
+                        if (found := self._page(file, wiki, element)) is not None:
+                            yield found
+                    element.clear()
+                    while element.getprevious() is not None:
+                        del element.getparent()[0]
+        except etree.XMLSyntaxError as error:
+            yield Bad(file.name, "empty" if file.size == 0 else "invalid_xml", f"after page {pages}, line {error.lineno}")
+        except READ_ERRORS as error:
+            yield Bad(file.name, "truncated", f"after page {pages}: {type(error).__name__}")
+
+    def _page(self, file: FileRef, wiki: str, page: etree._Element) -> Record | Bad | None:
+        if int(page.findtext("{*}ns") or 0) not in self.options.namespaces or page.find("{*}redirect") is not None:
+            return None
+        native = page.findtext("{*}id") or ""
+        # A full-history dump holds many revisions; the last is the article.
+        revisions = page.findall("{*}revision")
+        source = revisions[-1].findtext("{*}text") or "" if revisions else ""
+        if source[:20].lstrip().lower().startswith("#redirect") or (self.options.biographies and not is_biography(source)):
+            return None
+        origin = f"{file.name}#page={native}"
+        if not native:
+            return Bad(origin, "missing_field", "id")
+        try:
+            text = plain_text(source, self.options.skip_sections)
+        except (mwparserfromhell.parser.ParserError, RecursionError):
+            return Bad(origin, "invalid_wikitext")
+        title = page.findtext("{*}title") or ""
+        if len(text) < self.options.min_chars:
+            return None
+        extra: dict[str, Any] = {"title": title, "wiki": wiki, "revision": revisions[-1].findtext("{*}id")}
+        created = revisions[-1].findtext("{*}timestamp")
+        return Record(f"{wiki}:{native}", origin, f"{title}\n\n{text}", created=_date(created), extra=extra)
+
+
+def is_biography(source: str) -> bool:
+    """Whether wikitext is about a person."""
+    if _CATEGORY_PERSON.search(source):
+        return True
+    head = source[:20_000]
+    return any(_PERSON_BOXES.match(name.strip()) for name in _INFOBOX.findall(head)) or _BIRTH.search(head) is not None
+
+
+def plain_text(source: str, skip_sections: frozenset[str] = frozenset()) -> str:
+    """Readable text of wikitext: no templates, tables, references, files or categories; headings stand alone."""
+    out: list[str] = []
+    skipped: int | None = None
+    for node in mwparserfromhell.parse(source, skip_style_tags=True).nodes:
+        if isinstance(node, Heading):
+            if skipped is not None and node.level > skipped:
+                continue
+            title = "".join(_words(node.title)).strip()
+            skipped = node.level if title.lower() in skip_sections else None
+            if skipped is None:
+                out.append(f"\n\n\x00{title}\n\n")
+        elif skipped is None:
+            out += _render(node)
+    return _tidy("".join(out))
+
+
+def _words(code: Any) -> Iterator[str]:
+    for node in code.nodes if code is not None else ():
+        yield from _render(node)
+
+
+def _render(node: Any) -> Iterator[str]:
+    if isinstance(node, Text):
+        yield str(node.value)
+    elif isinstance(node, Wikilink):
+        target = str(node.title)
+        if not _NAMESPACE.match(target):
+            if node.text is not None:
+                yield from _words(node.text)
+            else:
+                yield target.partition("#")[0].strip() or target.lstrip("#")
+    elif isinstance(node, ExternalLink):
+        yield from _words(node.title)
+    elif isinstance(node, HTMLEntity):
+        yield node.normalize()
+    elif isinstance(node, Template):
+        yield from _template(node)
+    elif isinstance(node, Tag):
+        name = str(node.tag).strip().lower()
+        if name in ("li", "dd", "dt") and node.wiki_markup:
+            yield "- " if name == "li" else ""
+        elif name == "br":
+            yield "\n"
+        elif name not in _DROPPED_TAGS:
+            yield from _words(node.contents)
+    elif not isinstance(node, Comment | Heading):
+        yield ""
+
+
+def _template(node: Template) -> Iterator[str]:
+    name = str(node.name).strip().lower().replace("_", " ")
+    if name.startswith("lang-") and node.has(1):
+        yield from _words(node.get(1).value)
+        return
+    yield _SIGNS.get(name, "")
+    for index, position in enumerate(_WORDS.get(name, ())):
+        if node.has(position):
+            yield (" " if index else "") + "".join(_words(node.get(position).value)).strip()
+
+
+def _tidy(text: str) -> str:
+    """Paragraphs from lines (wikitext has one to a line), leftovers of dropped templates gone, empty sections dropped."""
+    text = text.replace("'''", "").replace("''", "")
+    text = _STOP.sub(r"\1", _OPEN.sub("(", _EMPTY.sub("", text)))
+    blocks: list[tuple[str, bool]] = []
+    for line in text.split("\n"):
+        line = " ".join(line.split())
+        if not line or line in ("-", "*", ":", ";") or re.fullmatch(r"__[A-Z]+__", line):
+            continue
+        item = line.startswith("- ")
+        if item and blocks and blocks[-1][1]:
+            blocks[-1] = (f"{blocks[-1][0]}\n{line}", True)
+        else:
+            blocks.append((line, item))
+    kept: list[str] = []
+    for index, (block, _) in enumerate(blocks):
+        heading = block.startswith("\x00")
+        last = index + 1 == len(blocks)
+        # A heading over nothing: its section was a table or a gallery. One over another heading opens subsections.
+        if heading and (last or blocks[index + 1][0].startswith("\x00")) and last:
+            continue
+        kept.append(block.lstrip("\x00"))
+    return "\n\n".join(kept)
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if value else None
+    except ValueError:
+        return None

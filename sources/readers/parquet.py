@@ -1,0 +1,140 @@
+"""Parquet and Arrow IPC files, cut by row group (record batch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from sources.document import Bad, Record
+from sources.files import open_binary
+from sources.readers.base import FileRef, Reader, Split, pack
+from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.rows import check_columns, group_splits, read_rows
+from sources.readers.streams import BROKEN, Broken, refuse_pointer, seekable
+
+_ARROW = (".arrow", ".feather", ".ipc")
+
+
+class ParquetOptions(Fields):
+    """Options of the ``parquet`` reader, beside the field mapping.
+
+    :param batch_rows: rows held at a time.
+    """
+
+    batch_rows: int = Field(default=1024, ge=1)
+
+
+class ParquetReader(Reader):
+    """One row a record; only the mapped columns are read. The locator is the row's number in the file, ``part.parquet#row=17``.
+
+    Row groups are read one after another: reading a whole dataset at once holds ever more of it in memory.
+    """
+
+    name = "parquet"
+    Options = ParquetOptions
+
+    def __init__(self, options: ParquetOptions) -> None:
+        super().__init__(options)
+        self._mapper = Mapper(options)
+
+    def splits(self, files: Sequence[FileRef], target_bytes: int) -> list[Split]:
+        if self.options.group:
+            return group_splits(self.options.group, files, target_bytes)
+        splits: list[Split] = []
+        whole: list[FileRef] = []
+        for file in files:
+            if file.size <= target_bytes * 3 // 2 or file.name.endswith(_ARROW):
+                whole.append(file)
+                continue
+            splits += pack(whole, target_bytes)
+            whole = []
+            try:
+                with pq.ParquetFile(_open(file)) as parquet:
+                    sizes = [parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups)]
+            except pa.ArrowException:
+                whole.append(file)  # reading it will say what is wrong
+                continue
+            # Sizes in the footer are uncompressed; the target speaks of bytes in the file.
+            share = target_bytes * sum(sizes) / max(file.size, 1)
+            start, held = 0, 0
+            for i, size in enumerate(sizes):
+                if held and held + size > share:
+                    splits.append(Split((file,), start, i))
+                    start, held = i, 0
+                held += size
+            splits.append(Split((file,), start, None))
+        return splits + pack(whole, target_bytes)
+
+    def read(self, split: Split) -> Iterator[Record | Bad]:
+        yield from read_rows(self._mapper, split.files, lambda file: self._rows(file, split.start, split.stop))
+
+    def _rows(self, file: FileRef, start: int, stop: int | None) -> Iterator[tuple[str, Row | Bad]]:
+        number = 0
+        try:
+            for number, batch in self._arrow(file) if file.name.endswith(_ARROW) else self._parquet(file, start, stop):
+                yield from self._batch(file, number, batch)
+        except Broken as error:
+            yield file.name, error.bad(file.name)
+        except (pa.ArrowException, *BROKEN) as error:
+            origin = f"{file.name}#row={number + 1}"
+            yield origin, Bad(origin, "invalid_parquet", str(error).split("\n")[0][:200])
+
+    def _parquet(self, file: FileRef, start: int, stop: int | None) -> Iterator[tuple[int, pa.RecordBatch]]:
+        with pq.ParquetFile(_open(file)) as parquet:
+            columns = self._columns(file, parquet.schema_arrow)
+            number = sum(parquet.metadata.row_group(i).num_rows for i in range(start))
+            for group in range(start, parquet.num_row_groups if stop is None else stop):
+                for batch in parquet.iter_batches(self.options.batch_rows, row_groups=[group], columns=columns):
+                    yield number, batch
+                    number += batch.num_rows
+
+    def _arrow(self, file: FileRef) -> Iterator[tuple[int, pa.RecordBatch]]:
+        with _open(file) as stream:
+            magic = stream.read(6)
+            stream.seek(0)
+            number = 0
+            if magic == b"ARROW1":
+                opened = ipc.open_file(stream)
+                columns = self._columns(file, opened.schema)
+                batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
+            else:
+                opened = ipc.open_stream(stream)
+                columns = self._columns(file, opened.schema)
+                batches = iter(opened)
+            for batch in batches:
+                for offset in range(0, batch.num_rows, self.options.batch_rows):
+                    yield number + offset, batch.slice(offset, self.options.batch_rows).select(columns)
+                number += batch.num_rows
+
+    def _batch(self, file: FileRef, before: int, batch: pa.RecordBatch) -> Iterator[tuple[str, Row | Bad]]:
+        try:
+            rows = batch.to_pylist()
+        except (UnicodeDecodeError, pa.ArrowException):
+            # One broken string spoils the whole conversion: find its row.
+            rows = [_row(batch, i) for i in range(batch.num_rows)]
+        for number, row in enumerate(rows, before + 1):
+            origin = f"{file.name}#row={number}"
+            yield origin, Bad(origin, "invalid_utf8", "a text column of the row is not valid UTF-8") if row is None else row
+
+    def _columns(self, file: FileRef, schema: pa.Schema) -> list[str]:
+        wanted = {name if name in schema.names else name.partition(".")[0] for name in self._mapper.columns()}
+        check_columns(wanted, schema.names, file)
+        return [name for name in schema.names if name in wanted]
+
+
+def _open(file: FileRef):  # type: ignore[no-untyped-def]
+    stream = seekable(open_binary(file))
+    refuse_pointer(stream.read(64))
+    stream.seek(0)
+    return stream
+
+
+def _row(batch: pa.RecordBatch, position: int) -> dict | None:
+    try:
+        return batch.slice(position, 1).to_pylist()[0]
+    except (UnicodeDecodeError, pa.ArrowException):
+        return None

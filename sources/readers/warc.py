@@ -1,0 +1,135 @@
+"""Web archives: WARC and ARC responses through trafilatura, WET conversions as they are; one record a page.
+
+warcio is used directly. datatrove's WARC reader sits on it too, but logs and loses what it cannot read, where every bad
+record here is quarantined with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import dateutil.parser
+from pydantic import Field
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+from warcio.recordloader import ArcWarcRecord
+
+from sources.document import Bad, Record
+from sources.files import open_binary
+from sources.readers._io import READ_ERRORS
+from sources.readers._xml import parse_html
+from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.html import HtmlOptions, extract
+
+_HTML = ("text/html", "application/xhtml+xml")
+_TEXT = ("text/plain",)
+#: Words by which a page says that it is not to be indexed or used to train models.
+_OPT_OUT = frozenset({"noindex", "none", "noai", "noimageai", "noml"})
+
+
+class WarcOptions(HtmlOptions):
+    """Options of the warc reader.
+
+    :param opt_out: quarantine as ``opted_out`` pages that say noindex or noai in their headers or ``<meta name=robots>``.
+    :param max_bytes: a larger page is quarantined as ``too_large``.
+    """
+
+    opt_out: bool = True
+    max_bytes: int = Field(8 << 20, gt=0)
+
+
+class WarcReader(Reader):
+    """Reads ``.warc``, ``.arc`` and ``.wet`` files, plain, gzip (also as one member) or zstd."""
+
+    name = "warc"
+    Options: type[Options] = WarcOptions
+    options: WarcOptions
+
+    def read(self, split: Split) -> Iterator[Record | Bad]:
+        for file in split.files:
+            yield from self._file(file)
+
+    def _file(self, file: FileRef) -> Iterator[Record | Bad]:
+        number = 0
+        try:
+            # Decompressed here and not by warcio, which refuses files that were gzipped as a whole.
+            with open_binary(file) as stream:
+                for record in ArchiveIterator(stream, arc2warc=True):
+                    number += 1
+                    if (found := self._record(file, record, number)) is not None:
+                        yield found
+        except ArchiveLoadFailed as error:
+            yield Bad(f"{file.name}#record={number + 1}", "invalid_warc", str(error).strip().splitlines()[0][:60] if number == 0 else "after a good record")
+        except (*READ_ERRORS, ValueError) as error:
+            yield Bad(f"{file.name}#record={number + 1}", "truncated", type(error).__name__)
+        if number == 0 and file.size == 0:
+            yield Bad(file.name, "empty")
+
+    def _record(self, file: FileRef, record: ArcWarcRecord, number: int) -> Record | Bad | None:
+        """One page, or None for records that hold no page (requests, metadata, images, errors, redirects)."""
+        origin = f"{file.name}#record={number}"
+        url = record.rec_headers.get_header("WARC-Target-URI") or ""
+        created = _date(record.rec_headers.get_header("WARC-Date"))
+        if record.rec_type == "conversion":
+            body = self._body(record)
+            if body is None:
+                return Bad(origin, "too_large")
+            text = body.decode("utf-8", "replace").strip()
+            if len(text) < self.options.min_chars:
+                return Bad(origin, "no_text")
+            return Record(origin, origin, text, created=created, extra={"url": url})
+        if record.rec_type not in ("response", "resource") or url.endswith("/robots.txt"):
+            return None
+        headers = record.http_headers
+        if headers is not None and not (headers.get_statuscode() or "").startswith("2"):
+            return None
+        kind = ((headers.get_header("Content-Type") if headers else record.rec_headers.get_header("Content-Type")) or "").partition(";")[0].strip().lower()
+        if kind not in (*_HTML, *_TEXT):
+            return None
+        body = self._body(record)
+        if body is None:
+            return Bad(origin, "too_large")
+        if self.options.opt_out and (_header_opts_out(headers) or (kind in _HTML and _page_opts_out(body))):
+            return Bad(origin, "opted_out")
+        if kind in _TEXT:
+            text, extra = body.decode("utf-8", "replace").strip(), {}
+            found: tuple[str, dict[str, Any]] | None = (text, extra) if len(text) >= self.options.min_chars else None
+        else:
+            found = extract(body, self.options, url)
+        if found is None:
+            return Bad(origin, "no_text")
+        return Record(origin, origin, found[0], created=created, extra={**found[1], "url": url})
+
+    def _body(self, record: ArcWarcRecord) -> bytes | None:
+        data = record.content_stream().read(self.options.max_bytes + 1)
+        return data if len(data) <= self.options.max_bytes else None
+
+
+def _header_opts_out(headers: Any) -> bool:
+    if headers is None:
+        return False
+    words = (headers.get_header("X-Robots-Tag") or "").lower().replace(",", " ").split()
+    return bool(_OPT_OUT.intersection(words)) or (headers.get_header("tdm-reservation") or "").strip() == "1"
+
+
+def _page_opts_out(body: bytes) -> bool:
+    # Only the head can hold the tag; a cut page still parses.
+    root = parse_html(body[:65536].decode("utf-8", "replace")) if b"robots" in body[:65536] or b"tdm-reservation" in body[:65536] else None
+    if root is None:
+        return False
+    for meta in root.iter("meta"):
+        name, content = (meta.get("name") or "").lower(), (meta.get("content") or "").lower()
+        if name == "robots" and _OPT_OUT.intersection(content.replace(",", " ").split()):
+            return True
+        if name == "tdm-reservation" and content.strip() == "1":
+            return True
+    return False
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        return dateutil.parser.isoparse(value) if value else None
+    except ValueError:
+        return None
