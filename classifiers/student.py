@@ -96,11 +96,14 @@ def train_student(
     return Student(tables, output, bias)
 
 
-@numba.njit(cache=True, nogil=True)
+# Sums may be reordered so that they vectorise: weights are reproducible on one kind of processor, scores on all.
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
 def _descend(rows, bounds, order, targets, weights, matrix, output, bias, rate, dropout, seed):
     dim, heads = output.shape
     hidden = np.empty(dim, dtype=np.float32)
     slope = np.empty(dim, dtype=np.float32)
+    values = np.empty(heads, dtype=np.float32)
+    errors = np.empty(heads, dtype=np.float32)
     kept = np.empty(np.max(bounds[1:] - bounds[:-1]), dtype=np.int32)
     limit = np.uint64(dropout * 4294967296.0)
     state = np.uint64(seed)
@@ -123,19 +126,22 @@ def _descend(rows, bounds, order, targets, weights, matrix, output, bias, rate, 
                 hidden[d] += matrix[kept[i], d]
         for d in range(dim):
             hidden[d] /= np.float32(count)
-        slope[:] = np.float32(0)
+        values[:] = bias
+        for d in range(dim):
+            for head in range(heads):
+                values[head] += hidden[d] * output[d, head]
         for head in range(heads):
             target = targets[example, head]
-            if np.isnan(target):
-                continue
-            value = bias[head]
-            for d in range(dim):
-                value += hidden[d] * output[d, head]
-            error = speed * (target - np.float32(1.0) / (np.float32(1.0) + np.exp(-value)))
-            for d in range(dim):
-                slope[d] += error * output[d, head]
-                output[d, head] += error * hidden[d]
-            bias[head] += error * np.float32(0.1)
+            errors[head] = np.float32(0)
+            if not np.isnan(target):
+                errors[head] = speed * (target - np.float32(1.0) / (np.float32(1.0) + np.exp(-values[head])))
+            bias[head] += errors[head] * np.float32(0.1)
+        for d in range(dim):
+            total = np.float32(0)
+            for head in range(heads):
+                total += errors[head] * output[d, head]
+                output[d, head] += errors[head] * hidden[d]
+            slope[d] = total
         for d in range(dim):
             slope[d] /= np.float32(count)
         for i in range(count):

@@ -10,6 +10,9 @@ from rich.progress import Progress as RichProgress
 
 #: Messages and tables; stdout is left to ``--json`` and to data.
 console = Console(stderr=True)
+if not console.is_terminal:
+    # a log file has no width of its own; 80 columns would fold every table
+    console.width = 160
 
 
 class Progress:

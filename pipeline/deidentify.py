@@ -349,10 +349,12 @@ def name_patterns(name: str) -> tuple[KnownName, ...]:
 
     person = [word.strip(".,'\"") for word in re.sub(r"\(.*?\)|,.*$", "", name).split()]
     person = [word for word in person if word and word.lower().replace(".", "") not in _TITLES]
-    capitalised = bool(person) and all(word[0].isupper() and _NAME_WORD.fullmatch(word) for word in person)
+    capitalised = bool(person) and all(
+        _NAME_WORD.fullmatch(word) and (word[0].isupper() or word in _PARTICLES) for word in person
+    )
     if 2 <= len(person) <= 4 and capitalised:
         key = " ".join(person).lower()
-        parts = [word for word in person if len(word) >= 3 and word.lower() not in _ORDINARY]
+        parts = [word for word in person if len(word) >= 3 and word.lower() not in _ORDINARY | _PARTICLES]
         return known(person, "NAME", True), *(known([part], "NAME", False) for part in parts)
     key = name.lower()
     if len(name) >= 4 and not name.isalpha():
@@ -363,6 +365,7 @@ def name_patterns(name: str) -> tuple[KnownName, ...]:
 
 
 _NAME_WORD = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*\.?")
+_PARTICLES = frozenset("de da di do dos du del della la le van von der den ten ter bin ibn al el y".split())
 _NO_NAMES = frozenset(
     "[deleted] [removed] deleted removed none null nan n/a na anonymous anon unknown user username guest admin moderator"
     " automoderator author op poster seeker supporter therapist client patient counselor counsellor doctor interviewer"
@@ -530,8 +533,8 @@ _PHONE_CONTEXT = re.compile(
     re.I,
 )
 _NOT_PHONE = re.compile(
-    r"(?:isbn|issn|doi|pmid|pmc|arxiv|order|invoice|tracking|serial|model|version|case|docket|patent|ticket|score|scores|"
-    r"isbn-1[03]|lat|lon|gps|coordinates|statute|§|usc|u\.s\.c\.|cfr|article|section|sections|page|pages|pp\.?|vol\.?)"
+    r"(?:(?<!\w)(?:isbn|issn|doi|pmid|pmc|arxiv|order|invoice|tracking|serial|model|version|case|docket|patent|ticket|score|scores|"
+    r"isbn-1[03]|lat|lon|gps|coordinates|statute|usc|u\.s\.c\.|cfr|article|section|sections|page|pages|pp\.?|vol\.?)|§)"
     r"[ :#.]*(?:no\.?|number|num)?[ :#.]*$",
     re.I,
 )
@@ -561,7 +564,7 @@ def _phones(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -
     for match in _matches(_LOCAL_PHONE, text, regions):
         digits = re.sub(r"\D", "", match.group())
         years = re.fullmatch(r"(?:1[5-9]|20)\d\d.(?:1[5-9]|20)\d\d", match.group())
-        near = re.search(r"\b(?:call|ring|text|phone|tel|cell|mobile|number is|dial)\b[^\d\n]{0,25}$", text[: match.start()][-40:], re.I)
+        near = re.search(r"\b(?:call|ring|text|phone|tel|cell|mobile|number is|dial|reach me)\b[^\d\n]{0,25}$", text[: match.start()][-40:], re.I)
         if near and not years and not _within(match.start(), links) and not _is_public(digits):
             yield Span(*match.span(), "PHONE", digits)
     if re.search(r"[一-鿿]", text) or "CN" in countries:
@@ -837,7 +840,7 @@ _STREET_NAME = r"((?:[NSEW]{1,2}\.? )?(?:(?:[A-Z][\w.'’-]*|\d{1,3}(?:st|nd|rd|
 _ADDRESS = re.compile(rf"{_NUMBER}{_STREET_NAME}({_STRONG}|{_WEAK})(?![\w-]){_TAIL}")
 _ADDRESS_CASUAL = re.compile(
     rf"{_NUMBER}((?:[\w.'’-]+ ){{1,3}}?)({_STRONG}|{_WEAK})(?![\w-])(?:,? (?:apt|apartment|unit|suite|flat|#)\.? ?#?[\w-]{{1,5}})?"
-    rf"(?:,? (?:[a-z]+ ){{0,2}}?[a-z]+,? (?:{_STATES})(?: \d{{5}})?(?!\w))?", re.I
+    rf"(?:,? (?:[a-z]+ ){{0,2}}?[a-z]+,? (?:{_STATES}) \d{{5}}(?!\w))?", re.I
 )
 _BOX = re.compile(rf"(?<!\w)(?:P\.? ?O\.?|Post Office|Postal) ?Box #?\d{{1,6}}(?!\w)(?:,?{_CITY}?,? (?:(?:{_STATES})\b)?(?: \d{{5}}(?:-\d{{4}})?)(?!\w))?", re.I)
 _UK_POSTCODE = re.compile(rf"(?<!\w){_POSTCODE}(?!\w)")
@@ -874,7 +877,7 @@ def _addresses(text: str, links: list[tuple[int, int]], countries: Sequence[str]
             # "3 Wall Street fears", "No. 19 Ohio St. wins": headlines need more than a number and a street's word
             if (weak or bare or pattern is _ADDRESS_CASUAL) and not context:
                 continue
-            if weak and (len(number) < 2 or pattern is _ADDRESS_CASUAL):
+            if weak and (pattern is _ADDRESS_CASUAL or (len(number) < 2 and match.end() - match.end(3) <= 3)):
                 continue
             # "in 1999 Main Street ...": years stand in front of streets too
             if re.fullmatch(r"(?:1[6-9]|20)\d\d", number) and re.search(r"\b(?:in|since|by|of|until|during)\s$", before, re.I):

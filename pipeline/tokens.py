@@ -176,7 +176,7 @@ class FileTokenizer:
             self._tokenizer = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
         except OSError as error:
             raise UserError(f"cannot read the tokenizer: {error.strerror}", where=path) from None
-        except Exception as error:  # noqa: BLE001 - what tokenizers raises for a file it cannot parse
+        except Exception as error:  # tokenizers raises no narrower class for a file it cannot parse
             raise UserError(f"not a tokenizer.json: {error}", where=path) from None
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
@@ -290,7 +290,7 @@ def _last_merge(token: bytes, ranks: dict[bytes, int]) -> int:
 
 
 def _byte_letters() -> dict[int, str]:
-    """GPT-2's printable letter for each byte (``encoder.py`` of openai/gpt-2): byte-level vocabularies are spelled so."""
+    """GPT-2's printable letter for each byte (``encoder.py`` of openai/gpt-2), which vocabularies are spelled in."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -85,17 +86,16 @@ def _remote(card: Card) -> list[FileRef]:
         try:
             fs, path = fsspec.url_to_fs(url)
             found = fs.glob(path) if any(c in path for c in "*?[") else [path]
+            # Names are relative to the folder before the first wildcard, so that a/index.xml and b/index.xml stay two files.
+            folder = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
+            # What stands before the path (scheme, and for github also repository and commit) is needed to open a file.
+            scheme = url.removesuffix(path) if url.endswith(path) else None
             for item in found:
                 info = fs.info(item)
                 if info.get("type") == "file":
-                    refs.append(
-                        FileRef(
-                            fs.unstrip_protocol(item),
-                            item.rstrip("/").rsplit("/", 1)[-1],
-                            int(info.get("size") or 0),
-                            str(fs.ukey(item)),
-                        )
-                    )
+                    full = fs.unstrip_protocol(item) if scheme is None else scheme + item
+                    name = item.removeprefix(folder).strip("/")
+                    refs.append(FileRef(full, name, int(info.get("size") or 0), str(fs.ukey(item))))
         except (OSError, ValueError, ImportError) as error:
             raise UserError(
                 f"source {card.name!r}: cannot list {url}: {error}", where=f"card {card.name}: where.url"

@@ -13,15 +13,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.contamination import EVALS, build_hash_list
+from pipeline.contamination import EVALS, NGRAM, build_hash_list
 
 Items = list[list[str]]
 
 
-def _with_choices(question: str, choices: list[str]) -> list[str]:
-    """Forms of a question: alone, and with its choices, plain and lettered, which short questions need to be told apart."""
+def _question(question: str, choices: list[str]) -> list[str]:
+    """Forms of a question: itself, or when it is too short to be told apart with its choices, plain and lettered."""
+    if len(question.split()) >= NGRAM:
+        return [question]
     lettered = " ".join(f"{letter} {choice}" for letter, choice in zip("ABCDEFGH", choices, strict=False))
-    return [question, f"{question} {' '.join(choices)}", f"{question} {lettered}"]
+    return [f"{question} {' '.join(choices)}", f"{question} {lettered}"]
 
 
 def _jsonl(path: Path) -> list[dict]:
@@ -53,19 +55,21 @@ def emobench(root: Path) -> Items:
 
 
 def mmlu(path: Path) -> Items:
-    """hendrycks/test, one subject: question, four choices, answer; no header."""
+    """hendrycks/test, one subject: rows of question, four choices, answer."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [_with_choices(row[0], row[1:5]) for row in csv.reader(file)]
+        return [_question(row[0], row[1:5]) for row in csv.reader(file)]
 
 
 def truthfulqa(root: Path) -> Items:
-    """TruthfulQA: the question, and with its best answer."""
+    """TruthfulQA: the question, if short with its best answer."""
     with (root / "TruthfulQA.csv").open(encoding="utf-8", newline="") as file:
-        return [[row["Question"], f"{row['Question']} {row['Best Answer']}"] for row in csv.DictReader(file)]
+        return [_question(row["Question"], [row["Best Answer"]]) for row in csv.DictReader(file)]
 
 
 def main() -> None:
     """Write ``pipeline/evals/NAME.npz`` for every set."""
+    if "WELLMIX_DATA" not in os.environ:
+        sys.exit("set WELLMIX_DATA to the folder that has evals/ in it")
     root = Path(os.environ["WELLMIX_DATA"]) / "evals"
     readers: dict[str, Callable[[Path], Items]] = {
         reader.__name__: reader for reader in (humanebench, eqbench, eqbench3, emobench, truthfulqa)

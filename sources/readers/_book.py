@@ -20,8 +20,30 @@ _OPF = "{http://www.idpf.org/2007/opf}"
 #: Parts of a book that are about the edition, not the book.
 NOT_TEXT = frozenset(
     {
-        *("titlepage", "halftitlepage", "imprint", "copyright-page", "colophon", "uncopyright", "toc", "landmarks", "loi", "lot", "cover"),
-        *("endnotes", "footnotes", "rearnotes", "bibliography", "index", "frontispiece", "dedication", "epigraph", "fulltitle"),
+        *(
+            "titlepage",
+            "halftitlepage",
+            "imprint",
+            "copyright-page",
+            "colophon",
+            "uncopyright",
+            "toc",
+            "landmarks",
+            "loi",
+            "lot",
+            "cover",
+        ),
+        *(
+            "endnotes",
+            "footnotes",
+            "rearnotes",
+            "bibliography",
+            "index",
+            "frontispiece",
+            "dedication",
+            "epigraph",
+            "fulltitle",
+        ),
     }
 )
 _ORDINAL = re.compile(r"(?:(?:chapter|book|part|section|letter)\s+)?(?:[ivxlcdm]+|\d+)\.?", re.IGNORECASE)
@@ -65,7 +87,9 @@ def read_package(data: bytes, name: str) -> Package | Bad:
     except etree.XMLSyntaxError as error:
         return Bad(name, "invalid_xml", f"line {error.lineno}")
     roles = {
-        (m.get("refines") or "").lstrip("#"): m.text for m in root.iter(f"{_OPF}meta") if m.get("property") == "role" and m.text in ("aut", "trl")
+        (m.get("refines") or "").lstrip("#"): m.text
+        for m in root.iter(f"{_OPF}meta")
+        if m.get("property") == "role" and m.text in ("aut", "trl")
     }
     items = {item.get("id"): item for item in root.iter(f"{_OPF}item")}
     spine = []
@@ -73,8 +97,14 @@ def read_package(data: bytes, name: str) -> Package | Bad:
         item = items.get(ref.get("idref"))
         if item is not None and item.get("href") and "nav" not in (item.get("properties") or "").split():
             spine.append(unquote(item.get("href")))
-    extra: dict[str, Any] = {"title": _first(root, "title"), "author": _all(root, "creator"), "language": _first(root, "language")}
-    extra["translator"] = [squeeze(c.text or "") for c in root.iter(f"{_DC}contributor") if roles.get(c.get("id")) == "trl"]
+    extra: dict[str, Any] = {
+        "title": _first(root, "title"),
+        "author": _all(root, "creator"),
+        "language": _first(root, "language"),
+    }
+    extra["translator"] = [
+        squeeze(c.text or "") for c in root.iter(f"{_DC}contributor") if roles.get(c.get("id")) == "trl"
+    ]
     extra["subjects"] = _all(root, "subject") + [
         squeeze(m.text or "") for m in root.iter(f"{_OPF}meta") if m.get("property") == "se:subject"
     ]
@@ -120,7 +150,12 @@ def sections(
         for index, (piece, text) in enumerate(zip(pieces, texts, strict=True), 1):
             if len(text) >= options.min_chars and not epub_type(piece) & options.skip:
                 anchor = piece.get("id") or f"section={index}"
-                yield Record(f"{name}#{anchor}", f"{name}#{anchor}", text, extra={**base, "section": _heading(piece) or str(index)})
+                yield Record(
+                    f"{name}#{anchor}",
+                    f"{name}#{anchor}",
+                    text,
+                    extra={**base, "section": _heading(piece) or str(index)},
+                )
         return
     text = text_of(top)
     if len(text) >= options.min_chars:
@@ -143,7 +178,9 @@ def _heading(section: etree._Element) -> str | None:
     for child in section:
         tag = local(child)
         if tag in ("header", "hgroup"):
-            lines = [squeeze(visible(line)) for line in child if local(line) in ("h1", "h2", "h3", "h4", "h5", "h6", "p")]
+            lines = [
+                squeeze(visible(line)) for line in child if local(line) in ("h1", "h2", "h3", "h4", "h5", "h6", "p")
+            ]
             return ": ".join(line for line in lines[:2] if line) or None
         if tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
             return squeeze(visible(child)) or None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-_JOIN_TIGHT = re.compile(r"(?:--|—|(?<=[a-z])-)$")
 #: A line of prose wrapped at the margin is rarely shorter than this; verse and tables mostly are.
 _WRAPPED = 45
 
@@ -31,12 +28,18 @@ def unwrap(lines: list[str]) -> str:
     if not is_prose(lines):
         margin = min(len(line) - len(line.lstrip()) for line in lines)
         return "\n".join(line[margin:].rstrip() for line in lines)
-    out = ""
+    out: list[str] = []
     for line in lines:
-        line = " ".join(line.split())
-        tight = not out or (_JOIN_TIGHT.search(out) is not None and line[:1].isalnum())
-        out += line if tight else f" {line}"
-    return out
+        words = " ".join(line.split())
+        if out and not (_tight(out[-1]) and words[:1].isalnum()):
+            out.append(" ")
+        out.append(words)
+    return "".join(out)
+
+
+def _tight(line: str) -> bool:
+    """Whether the next line goes on without a space: after a dash, or a hyphen inside a word."""
+    return line.endswith(("--", "—")) or (line.endswith("-") and line[-2:-1].islower())
 
 
 def is_prose(lines: list[str]) -> bool:
@@ -46,5 +49,5 @@ def is_prose(lines: list[str]) -> bool:
     if full / len(lengths) < 0.8:
         return False
     # A table reaches the margin too: its lines have gaps inside.
-    gaps = sum(re.search(r"\S {3,}\S|\.{4,}|\t", line) is not None for line in lines)
+    gaps = sum("   " in line.strip() or "...." in line or "\t" in line for line in lines)
     return gaps / len(lines) < 0.5

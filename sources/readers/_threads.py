@@ -38,7 +38,9 @@ class Post:
     fields: dict[str, Any]
 
 
-def join_threads(posts: Iterable[Post], memory_limit: str = "1GB", longest: int = 20_000) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def join_threads(
+    posts: Iterable[Post], memory_limit: str = "1GB", longest: int = 20_000
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Group posts by thread, each thread in the order (opening post, time, id); threads in the order of their ids.
 
     A post that occurs twice (overlapping dumps) is given once. All ``posts`` are read before the first thread comes out.
@@ -55,7 +57,9 @@ def join_threads(posts: Iterable[Post], memory_limit: str = "1GB", longest: int 
                 db.register("batch", batch)
                 db.execute("INSERT INTO posts SELECT * FROM batch")
                 db.unregister("batch")
-            rows = db.sql("SELECT thread, id, body FROM posts ORDER BY thread, first, created, id, body").to_arrow_reader(2000)
+            rows = db.sql(
+                "SELECT thread, id, body FROM posts ORDER BY thread, first, created, id, body"
+            ).to_arrow_reader(2000)
             yield from _groups(rows, longest)
 
 

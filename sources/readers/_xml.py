@@ -5,22 +5,69 @@ Corpora are untrusted input: entities are never expanded, nothing is fetched, an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from lxml import etree, html
 
 _SAFE: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
-_DROPPED = frozenset({"head", "script", "style", "svg", "nav", "noscript", "template", "img", "image", "iframe", "object", "form", "button"})
-_BLOCKS = frozenset(
+_DROPPED = frozenset(
     {
-        *("p", "div", "section", "article", "main", "header", "footer", "aside", "blockquote", "body", "figure", "figcaption", "hr"),
-        *("h1", "h2", "h3", "h4", "h5", "h6", "dl", "dt", "dd", "ul", "ol", "li", "hgroup", "address", "details", "summary", "center"),
+        "head",
+        "script",
+        "style",
+        "svg",
+        "nav",
+        "noscript",
+        "template",
+        "img",
+        "image",
+        "iframe",
+        "object",
+        "form",
+        "button",
     }
 )
-_SPACES = re.compile(r"[ \t\n\r\f\v\u00a0\u2000-\u200a\u202f]+")
-_INVISIBLE = re.compile("[\u2060\u00ad\u200b\ufeff]")
+_BLOCKS = frozenset(
+    {
+        *(
+            "p",
+            "div",
+            "section",
+            "article",
+            "main",
+            "header",
+            "footer",
+            "aside",
+            "blockquote",
+            "body",
+            "figure",
+            "figcaption",
+            "hr",
+        ),
+        *(
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "dl",
+            "dt",
+            "dd",
+            "ul",
+            "ol",
+            "li",
+            "hgroup",
+            "address",
+            "details",
+            "summary",
+            "center",
+        ),
+    }
+)
+#: Word joiner, soft hyphen, zero-width space, byte order mark: seen by no reader.
+_INVISIBLE = ("\u2060", "\u00ad", "\u200b", "\ufeff")
 _TYPE = "{http://www.idpf.org/2007/ops}type"
 
 
@@ -44,7 +91,8 @@ def parse_html(text: str) -> etree._Element | None:
     try:
         # Bytes with a stated encoding: lxml refuses strings that carry an XML declaration.
         return html.document_fromstring(
-            text.encode("utf-8", "replace"), parser=html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+            text.encode("utf-8", "replace"),
+            parser=html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True),
         )
     except (etree.ParserError, etree.XMLSyntaxError):
         return None
@@ -63,7 +111,23 @@ def epub_type(element: etree._Element) -> frozenset[str]:
 
 def squeeze(text: str) -> str:
     """One line: runs of white space become a space, invisible joiners go."""
-    return _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip()
+    return " ".join(_seen(text).split())
+
+
+def _seen(text: str) -> str:
+    if not text.isascii():
+        for mark in _INVISIBLE:
+            text = text.replace(mark, "")
+    return text
+
+
+def _inline(text: str) -> str:
+    """Like :func:`squeeze`, but a space at either end stays one: it parts this text from its neighbour's."""
+    text = _seen(text)
+    words = text.split()
+    if not words:
+        return " " if text else ""
+    return f"{' ' if text[0].isspace() else ''}{' '.join(words)}{' ' if text[-1].isspace() else ''}"
 
 
 class _Writer:
@@ -76,7 +140,8 @@ class _Writer:
         self.bullet = ""
 
     def flush(self) -> None:
-        text = re.sub(r" *\n *", "\n", re.sub(r" {2,}", " ", "".join(self.inline))).strip()
+        # The only line breaks left are those of <br>.
+        text = "\n".join(" ".join(line.split()) for line in "".join(self.inline).split("\n")).strip()
         self.inline.clear()
         if text:
             self.block(text)
@@ -145,10 +210,6 @@ def to_text(root: etree._Element, skip: Callable[[etree._Element], bool] | None 
     return writer.render()
 
 
-def _inline(text: str) -> str:
-    return _SPACES.sub(" ", _INVISIBLE.sub("", text))
-
-
 def _opaque(writer: _Writer, element: etree._Element, tag: str, skip: Callable[[etree._Element], bool] | None) -> None:
     """Elements written as a whole, from their text."""
     if tag == "math":
@@ -163,7 +224,10 @@ def _opaque(writer: _Writer, element: etree._Element, tag: str, skip: Callable[[
         lines = [squeeze(visible(child, skip)) for child in element]
         writer.block(": ".join(line for line in lines if line)) if any(lines) else None
     else:
-        rows = [[squeeze(visible(cell, skip)) for cell in row if local(cell) in ("td", "th")] for row in element.iter("{*}tr", "tr")]
+        rows = [
+            [squeeze(visible(cell, skip)) for cell in row if local(cell) in ("td", "th")]
+            for row in element.iter("{*}tr", "tr")
+        ]
         text = "\n".join(" | ".join(cell for cell in row if cell) for row in rows if any(row))
         if text:
             writer.block(text)

@@ -16,6 +16,9 @@ from sources.readers.base import FileRef, Options, Reader, Split, pack
 
 _EMPTY_BRACKETS = re.compile(r" ?[(\[][\s,;.]*[)\]]")
 _BEFORE_STOP = re.compile(r" +([,.;:!?])")
+#: Who took a picture says nothing to who cannot see it.
+_CREDIT = re.compile(r"\s*\((?:image )?(?:credits?|source|attribution)\b(?:[^()]|\([^()]*\))*\)\.?", re.IGNORECASE)
+_CHROME = re.compile(r"Estimated completion time:.{0,40}", re.IGNORECASE)
 
 
 class CnxmlOptions(Options):
@@ -30,7 +33,7 @@ class CnxmlOptions(Options):
 
     exercises: bool = True
     glossary: bool = True
-    skip: frozenset[str] = frozenset({"references", "further-research", "further-reading"})
+    skip: frozenset[str] = frozenset({"references", "further-research", "further-reading", "learning-objectives"})
     min_chars: int = Field(200, ge=0)
     max_bytes: int = Field(32 << 20, gt=0)
 
@@ -75,7 +78,9 @@ class CnxmlReader(Reader):
         for position, module in enumerate(root.iter("{*}module"), 1):
             chapters = [_title(above) for above in module.iterancestors("{*}subcollection")]
             place = {"book": book, "chapter": " / ".join(reversed([c for c in chapters if c])), "position": position}
-            places.setdefault(module.get("document", ""), []).append({key: value for key, value in place.items() if value})
+            places.setdefault(module.get("document", ""), []).append(
+                {key: value for key, value in place.items() if value}
+            )
         return None
 
     def _module(self, file: FileRef, places: dict[str, list[dict[str, Any]]]) -> Iterator[Record | Bad]:
@@ -88,7 +93,9 @@ class CnxmlReader(Reader):
             return
         title = _title(root)
         metadata = root.find("{*}metadata")
-        module_id = next((squeeze(e.text or "") for e in root.iter("{*}content-id")), "") or file.name.rsplit("/", 2)[-2:][0]
+        module_id = (
+            next((squeeze(e.text or "") for e in root.iter("{*}content-id")), "") or file.name.rsplit("/", 2)[-2:][0]
+        )
         text = _Module(root, self.options).render()
         if len(text) < self.options.min_chars:
             return
@@ -123,7 +130,7 @@ class _Module:
         for child in self.root:
             if local(child) == "content" or (local(child) == "glossary" and self.options.glossary):
                 self.walk(child)
-        return "\n\n".join(block for block in self.blocks if block)
+        return "\n\n".join(block for block in self.blocks if block and not _CHROME.fullmatch(block))
 
     def walk(self, element: etree._Element) -> None:
         """Append the blocks of an element. Recursion is as deep as the document's nesting, which libxml2 limits to 256."""
@@ -141,7 +148,7 @@ class _Module:
         elif tag == "table":
             self.table(element)
         elif tag == "figure":
-            caption = next((self.inline(c) for c in element.iter("{*}caption")), "")
+            caption = _CREDIT.sub("", next((self.inline(c) for c in element.iter("{*}caption")), ""))
             if caption:
                 self.blocks.append(f"{self.labels.get(element.get('id') or '', 'Figure')}: {caption}")
         elif tag == "exercise":
@@ -240,12 +247,30 @@ class _Module:
 
 
 _BLOCK_TAGS = frozenset(
-    {"para", "list", "table", "figure", "exercise", "section", "note", "quote", "equation", "example", "definition", "glossary", "title", "rule"}
+    {
+        "para",
+        "list",
+        "table",
+        "figure",
+        "exercise",
+        "section",
+        "note",
+        "quote",
+        "equation",
+        "example",
+        "definition",
+        "glossary",
+        "title",
+        "rule",
+    }
 )
 
 
 def _clean(text: str) -> str:
-    return _BEFORE_STOP.sub(r"\1", _EMPTY_BRACKETS.sub("", squeeze(text)))
+    text = squeeze(text)
+    if "(" in text or "[" in text:
+        text = _EMPTY_BRACKETS.sub("", text)
+    return _BEFORE_STOP.sub(r"\1", text)
 
 
 def _number(number: int, style: str) -> str:

@@ -137,7 +137,7 @@ class CsvReader(Reader):
                     yield origin, Bad(origin, "wrong_columns", f"{len(cells)} columns instead of {width}")
                     continue
                 row = {column: cells[place] for column, place in places}
-                yield origin, row if "".join(row.values()).isascii() else self._decoded(row, origin)
+                yield origin, row if all(map(str.isascii, row.values())) else self._decoded(row, origin)
         except Broken as error:
             origin = f"{name}#row={number + 1}"
             yield origin, error.bad(origin)
@@ -151,8 +151,8 @@ class CsvReader(Reader):
         places: dict[str, int] = {}
         for place, column in enumerate(columns):
             places.setdefault(column.strip(), place)
-        check_columns(wanted, list(places), file)
-        return [(column, places[column]) for column in sorted(wanted, key=places.__getitem__)]
+        check_columns(wanted, list(places), file, self.options.optional)
+        return [(column, place) for column, place in places.items() if column in wanted]
 
     def _decoded(self, row: Row, origin: str) -> Row | Bad:
         """Mend or refuse fields whose bytes are not in the file's encoding."""

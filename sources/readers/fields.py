@@ -30,14 +30,14 @@ _NOBODY = frozenset({"", "[deleted]", "[removed]"})
 class ColumnTurn(Options):
     """One turn made from columns of a row.
 
-    :param role: its role, see :class:`sources.document.Turn`.
+    :param role: its role, see :class:`sources.document.Turn`; a list is taken in turn over the rows of a group.
     :param text: field or template; the turn is left out where it is empty.
     :param author: field with the raw handle of who speaks.
     :param labels: native labels: a list of fields, or label -> field.
     :param once: in a group of rows, take it from the first row only (the question before its answers).
     """
 
-    role: str
+    role: str | list[str]
     text: str
     author: str | None = None
     labels: list[str] | dict[str, str] = []
@@ -101,6 +101,23 @@ class LineTurns(Options):
         return self
 
 
+class GluedTurns(Options):
+    """Turns of two speakers that were written one after another with nothing between, beside the turns of one of them so written.
+
+    :param text: field with all turns.
+    :param part: field with the turns of one speaker.
+    :param speakers: field with a list that tells for each turn who speaks.
+    :param who: value in that list of the speaker whose turns are in ``part``.
+    :param roles: role of that speaker, and of the other.
+    """
+
+    text: str
+    part: str
+    speakers: str
+    who: str = "0"
+    roles: tuple[str, str] = ("seeker", "supporter")
+
+
 class Derive(Options):
     """A column cut out of another one: the first group of a regular expression, or the whole match where it has no group."""
 
@@ -141,6 +158,8 @@ class Fields(Options):
     :param turn_list: turns the row holds as a list.
     :param turn_tree: turns of a tree of messages.
     :param turn_lines: turns written as lines of one text.
+    :param turn_glued: turns of two speakers written with nothing between them.
+    :param optional: mapped columns that some of the files lack.
     :param extra: native labels and metadata to keep: a list of fields, or name -> field.
     :param keep: field -> globs; rows where it matches none are not part of this source.
     :param decode: columns that hold JSON (``json``), a Python literal (``literal``), or values divided by a character, e.g.
@@ -149,6 +168,8 @@ class Fields(Options):
     :param numbers: columns that hold numbers; what is not one becomes null.
     :param derive: new column -> ``{from: column, match: regular expression with one group}``.
     :param replace: literal replacements in texts, e.g. ``{"_comma_": ","}``.
+    :param mojibake: encoding that UTF-8 was once taken for (e.g. ``mac_roman``), as often as it happened; each run of foreign
+        letters that makes sense the other way is turned back.
     :param unescape: ``r`` where R wrote characters as ``<U+00E9>``.
     :param detokenize: texts are written word by word as a tokenizer left them (``you 're right .``); set them together again.
     :param html: texts are HTML; they are rendered as plain paragraphs.
@@ -163,6 +184,8 @@ class Fields(Options):
     turn_list: ListTurns | None = None
     turn_tree: TreeTurns | None = None
     turn_lines: LineTurns | None = None
+    turn_glued: GluedTurns | None = None
+    optional: list[str] = []
     extra: list[str] | dict[str, str] = []
     keep: dict[str, list[str]] = {}
     decode: dict[str, str] = {}
@@ -170,6 +193,7 @@ class Fields(Options):
     numbers: list[str] = []
     derive: dict[str, Derive] = {}
     replace: dict[str, str] = {}
+    mojibake: str | None = None
     unescape: Literal["r"] | None = None
     detokenize: bool = False
     html: bool = False
@@ -177,11 +201,11 @@ class Fields(Options):
 
     @model_validator(mode="after")
     def _some_text(self) -> Fields:
-        ways = [name for name in ("turns", "turn_list", "turn_tree", "turn_lines") if getattr(self, name)]
+        ways = [name for name in type(self).model_fields if name.startswith("turn") and getattr(self, name)]
         if len(ways) > 1:
             raise ValueError(f"give only one of {', '.join(ways)}")
         if not ways and self.text is None:
-            raise ValueError("say where the text is: text, turns, turn_list, turn_tree or turn_lines")
+            raise ValueError("say where the text is: text, turns, turn_list, turn_tree, turn_lines or turn_glued")
         return self
 
 
@@ -215,8 +239,8 @@ class Mapper:
             (t, _template(t.text), _path(t.author) if t.author else None, _named(t.labels)) for t in fields.turns
         ]
         self._prepared = bool(fields.decode or fields.values or fields.numbers or fields.derive)
-        self._plain = not (fields.replace or fields.html or fields.unescape or fields.detokenize)
-        self._prose_only = not (fields.turns or fields.turn_list or fields.turn_tree or fields.turn_lines)
+        self._plain = not (fields.replace or fields.mojibake or fields.html or fields.unescape or fields.detokenize)
+        self._prose_only = not any(getattr(fields, name) for name in type(fields).model_fields if name.startswith("turn"))
         # A single plain column is by far the commonest text; it skips the template.
         self._column = fields.text if fields.text and "{" not in fields.text and "." not in fields.text else None
         if tl := fields.turn_list or fields.turn_tree:
@@ -230,7 +254,7 @@ class Mapper:
             tl = fields.turn_lines
             self._lines = _path(tl.column)
             words = "|".join(re.escape(word) for word in sorted(tl.roles, key=len, reverse=True))
-            self._speaker_line = re.compile(rf"\s*({words})\s*[:\uff1a]\s*", re.IGNORECASE) if words else None
+            self._speaker_line = re.compile(rf"[\s\"\u201c]*({words})\s*[:\uff1a]\s*", re.IGNORECASE) if words else None
             self._line_roles = {word.lower(): role for word, role in tl.roles.items()}
 
     def columns(self) -> set[str]:
@@ -252,6 +276,8 @@ class Mapper:
             named.update(name for name in (listed.path, listed.speakers) if name)
         if f.turn_lines:
             named.add(f.turn_lines.column)
+        if f.turn_glued:
+            named |= {f.turn_glued.text, f.turn_glued.part, f.turn_glued.speakers}
         if f.group:
             named.update([f.group.by] if isinstance(f.group.by, str) else f.group.by)
             named.update(f.group.order)
@@ -274,7 +300,7 @@ class Mapper:
                 return None
             if self._prose_only:
                 return Record(self.key(row, file, origin), origin, self.text(row), *self.who_when(row), None, self.extra(row, file))
-            turns = self.turns(row, first=True)
+            turns = self.turns(row)
             if not turns:
                 raise Missing("empty", "no turn has text")
             text = self.text(row) if self._text else ""
@@ -303,7 +329,7 @@ class Mapper:
                 texts = [self._clean(self._text(row)) for row in rows]  # type: ignore[misc]
                 text = group.join.join(part for part in texts if part)
             else:
-                turns = [turn for position, row in enumerate(rows) for turn in self.turns(row, first=position == 0)]
+                turns = [turn for position, row in enumerate(rows) for turn in self.turns(row, position)]
                 text = self.text(first) if self._text else ""
             if not text and not turns:
                 raise Missing("empty", "no row of the group has text")
@@ -382,20 +408,23 @@ class Mapper:
             return {}
         return _labels(self._extra, row, file)
 
-    def turns(self, row: Row, first: bool) -> list[Turn]:
-        """The turns of a row; ``first`` is False for later rows of a group."""
+    def turns(self, row: Row, position: int = 0) -> list[Turn]:
+        """The turns of a row; ``position`` is that of the row in its group."""
         if self._turns:
             made = []
             for turn, text_of, author_of, labels in self._turns:
-                if turn.once and not first:
+                if turn.once and position:
                     continue
                 text = self._clean(text_of(row))
                 if turn.once and not text:
                     raise Missing("missing_field", f"turns: the {turn.role}'s {turn.text!r} is empty")
                 if text:
-                    made.append(Turn(turn.role, text, _handle(author_of(row)) if author_of else None, _labels(labels, row)))
+                    role = turn.role if isinstance(turn.role, str) else turn.role[position % len(turn.role)]
+                    made.append(Turn(role, text, _handle(author_of(row)) if author_of else None, _labels(labels, row)))
             return made
-        return self._lined(row) if self.fields.turn_lines else self._listed(row)
+        if self.fields.turn_lines:
+            return self._lined(row)
+        return self._unglued(row, self.fields.turn_glued) if self.fields.turn_glued else self._listed(row)
 
     def _listed(self, row: Row) -> list[Turn]:
         spec = self.fields.turn_list or self.fields.turn_tree
@@ -456,10 +485,22 @@ class Mapper:
                 raise Missing("unknown_role", "turn_lines: the first line names none of the speakers in roles")
         return [turn for turn in made if turn.text]
 
+    def _unglued(self, row: Row, spec: GluedTurns) -> list[Turn]:
+        speakers = row.get(spec.speakers)
+        if not isinstance(speakers, list) or not speakers:
+            raise Missing("missing_field", f"turn_glued: field {spec.speakers!r} is not a list")
+        texts = unglue(str(row.get(spec.text) or ""), str(row.get(spec.part) or ""), [str(who) == spec.who for who in speakers])
+        if texts is None:
+            raise Missing("not_parted", "turn_glued: where one turn ends and the next begins cannot be told")
+        turns = [Turn(spec.roles[str(who) != spec.who], self._clean(text)) for who, text in zip(speakers, texts, strict=True)]
+        return [turn for turn in turns if turn.text]
+
     def _clean(self, text: str) -> str:
         if not self._plain:
             for old, new in self.fields.replace.items():
                 text = text.replace(old, new)
+            if self.fields.mojibake and not text.isascii():
+                text = unmojibake(text, self.fields.mojibake)
             if self.fields.unescape:
                 text = _R_ESCAPE.sub(_unescape_r, text)
             if self.fields.html:
@@ -467,6 +508,65 @@ class Mapper:
             if self.fields.detokenize:
                 text = detokenize(text)
         return text.strip()
+
+
+def unglue(whole: str, part: str, mine: list[bool]) -> list[str] | None:
+    """Cut ``whole`` into its turns.
+
+    The turns of one speaker, put together, must be ``part``. Of the cuts that fit, the one is taken that falls most often
+    between the end of a sentence and a new one without a space.
+
+    :param mine: for each turn, whether it is that speaker's.
+    :returns: the turns, or None if no cut fits.
+    """
+    # best[i, j]: the best cuts so that the turns seen so far are whole[:i], with part[:j] in the speaker's own.
+    best: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {(0, 0): (0, ())}
+    for number, own in enumerate(mine):
+        found: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
+        for (i, j), (score, cuts) in best.items():
+            for at in _ends(whole, i, part, j, own, number == len(mine) - 1):
+                state = (at, j + at - i if own else j)
+                gain = score + (_seam(whole, at) if at < len(whole) else 0)
+                if state not in found or gain > found[state][0]:
+                    found[state] = (gain, (*cuts, at))
+        best = found
+    cuts = best.get((len(whole), len(part)), (0, None))[1]
+    if cuts is None:
+        return None
+    return [whole[start:end] for start, end in zip((0, *cuts), cuts, strict=False)]
+
+
+def _ends(whole: str, i: int, part: str, j: int, own: bool, last: bool) -> Iterable[int]:
+    """Where a turn that starts at ``i`` may end."""
+    if own:
+        same = _common(whole, i, part, j)
+        if last:
+            return [len(whole)] if i + same == len(whole) else []
+        # Up to where the two texts part; a little before, as what follows may begin alike by chance.
+        return range(max(i + 1, i + same - 3), i + same + 1)
+    if last:
+        return [len(whole)] if j == len(part) else []
+    start = part[j : j + 5]
+    return [at for at in range(i + 1, len(whole)) if whole.startswith(start, at)] if start else []
+
+
+def _seam(text: str, at: int) -> int:
+    """How much a place looks like the end of one turn and the start of the next."""
+    before, after = text[at - 1], text[at]
+    if before in ".!?)\"'":
+        return 4 if after.isupper() else 3 if after.isalpha() else 1
+    if before.isspace():
+        return 2 if text[:at].rstrip()[-1:] in ".!?" and after.isupper() else 0
+    if after.isspace() or after in ".!?,;:)'\"-":
+        return -2
+    return 2 if before.islower() and after.isupper() else 0
+
+
+def _common(whole: str, i: int, part: str, j: int) -> int:
+    length = 0
+    while i + length < len(whole) and j + length < len(part) and whole[i + length] == part[j + length]:
+        length += 1
+    return length
 
 
 def _best_path(root: Any, spec: TreeTurns) -> list[Any]:
@@ -506,6 +606,24 @@ def parse_time(value: Any) -> datetime | None:
     return None
 
 
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+
+
+def unmojibake(text: str, encoding: str) -> str:
+    """Undo UTF-8 that was read as ``encoding`` once or several times."""
+
+    def mend(found: re.Match[str]) -> str:
+        run = found[0]
+        for _ in range(3):
+            try:
+                run = run.encode(encoding).decode("utf-8")
+            except UnicodeError:
+                break
+        return run
+
+    return _FOREIGN.sub(mend, text)
+
+
 _R_ESCAPE = re.compile(r"<U\+([0-9A-F]{4,8})>")
 
 
@@ -536,13 +654,10 @@ def detokenize(text: str) -> str:
     for old, new in _TOKENS:
         if old in text:
             text = text.replace(old, new)
-    text = text.rstrip()
-    # Plain quote marks stand alone between spaces: the odd ones open, the even ones close.
-    if '"' not in text:
-        return text
     lines = []
-    for line in text.split("\n"):
-        parts = _LONE_QUOTE.split(line)
+    # Plain quote marks stand alone between spaces: the odd ones open, the even ones close.
+    for line in map(str.rstrip, text.rstrip().split("\n")):
+        parts = _LONE_QUOTE.split(line) if '"' in line else [line]
         lines.append(line if len(parts) % 2 == 0 else _quotes(parts))
     return "\n".join(lines)
 

@@ -21,53 +21,63 @@ from sources.readers._prose import paragraphs, unwrap
 from sources.readers._xml import parse_html, to_text
 from sources.readers.base import FileRef, Options, Reader, Split
 
-_FILE = re.compile(r"(?:pg)?(\d+)(?:[-.](0|8|h|utf-?8))?(?:-\d+)?\.(txt|html?)(?:\.(?:utf-?8|gz|zst|bz2|xz))?$", re.IGNORECASE)
+_FILE = re.compile(
+    r"(?:pg)?(\d+)(?:[-.](0|8|h|utf-?8))?(?:-\d+)?\.(txt|html?)(?:\.(?:utf-?8|gz|zst|bz2|xz))?$", re.IGNORECASE
+)
 _START = re.compile(
-    r"^\s*\*{2,3} ?START OF (?:THE|THIS) PROJECT GUTENBERG.*|^.*\*END[ *]+THE SMALL PRINT!.*|^\s*\*{3} START OF THE COPYRIGHTED PROJECT.*",
+    r"^\s*\*{2,3} ?START OF (?:THE|THIS) PROJECT GUTENBERG.*|^.*\*END[ *]+THE SMALL PRINT!.*|"
+    r"^\s*\*{3} START OF THE COPYRIGHTED PROJECT.*",
     re.IGNORECASE,
 )
 _END = re.compile(
-    r"^\s*(?:\*{2,3} ?END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the |this )?Project Gutenberg|End of The Project Gutenberg E|"
-    r"\*{3} START: FULL LICENSE|\*{5,} ?This file should be named|\*{3} END OF THE COPYRIGHTED PROJECT|<<THIS ELECTRONIC VERSION)",
+    r"^\s*(?:\*{2,3} ?END OF (?:THE|THIS) PROJECT GUTENBERG|End of (?:the |this )?Project Gutenberg|"
+    r"\*{3} START: FULL LICENSE|\*{5,} ?This file should be named|\*{3} END OF THE COPYRIGHTED PROJECT|"
+    r"<<THIS ELECTRONIC VERSION)",
     re.IGNORECASE,
 )
 _HEADER = re.compile(r"^(Title|Author|Editor|Translator|Language|Release Date|Illustrator): +(\S.*)$")
 _CREDITS = re.compile(
-    r"\s*(?:\[?(?:E-?text|This e-?text|This eBook|HTML version|Html version|Transcribed|Scanned|Digitized|Proofread)\b.*(?:prepared|produced|by|from)|"
-    r"Produced by|Credits?:|Updated editions|\[?Note: (?:Project Gutenberg|Images of|The html version)|\(?This file was (?:made|produced)|"
+    r"\s*(?:\[?(?:E-?text|This e-?text|This eBook|HTML version|Transcribed|Scanned|Digitized|Proofread)\b"
+    r".*(?:prepared|produced|by|from)|Produced by|Credits?:|Updated editions|"
+    r"\[?Note: (?:Project Gutenberg|Images of|The html version)|\(?This file was (?:made|produced)|"
     r"\[?Transcriber'?s?'? note|\[?Editor'?s note: This e-?text|\*{3}|<?https?://|www\.\S+$|Project Gutenberg|"
     r"The Project Gutenberg|Internet Archive|from images|and the (?:Online|Project|PG) |.*Online Distributed Proofread)",
     re.IGNORECASE,
 )
 _NUMERAL = (
-    r"(?:[IVXLCDM]+|\d{1,3}|(?:THE )?(?:FIRST|SECOND|THIRD|FOURTH|FIFTH|SIXTH|SEVENTH|EIGHTH|NINTH|TENTH|LAST|ONE|TWO|THREE|FOUR|FIVE|SIX|"
-    r"SEVEN|EIGHT|NINE|TEN|ELEVEN|TWELVE|THIRTEEN|FOURTEEN|FIFTEEN|SIXTEEN|SEVENTEEN|EIGHTEEN|NINETEEN|TWENTY(?:[- ][A-Z]+)?|THIRTY(?:[- ][A-Z]+)?))"
+    r"(?:[IVXLCDM]+|\d{1,3}|(?:THE )?(?:FIRST|SECOND|THIRD|FOURTH|FIFTH|SIXTH|SEVENTH|EIGHTH|NINTH|TENTH|LAST|ONE|TWO|"
+    r"THREE|FOUR|FIVE|SIX|SEVEN|EIGHT|NINE|TEN|ELEVEN|TWELVE|THIRTEEN|FOURTEEN|FIFTEEN|SIXTEEN|SEVENTEEN|EIGHTEEN|"
+    r"NINETEEN|(?:TWENTY|THIRTY)(?:[- ][A-Z]+)?))"
 )
 _KEYWORD = re.compile(
-    rf"(?:THE )?(CHAPTER|CHAP\.|BOOK|PART|LETTER|SECTION|LECTURE|ESSAY|ACT|CANTO|VOLUME|STAVE)\s+({_NUMERAL})\b[.:]?(?=\s|$|[-—_])(.*)", re.IGNORECASE
+    r"(?:THE )?(CHAPTER|CHAP\.|BOOK|PART|LETTER|SECTION|LECTURE|ESSAY|ACT|CANTO|VOLUME|STAVE)\s+"
+    rf"({_NUMERAL})\b[.:]?(?=\s|$|[-—_])(.*)",
+    re.IGNORECASE,
+)
+#: What surrounds the chapters and is not text.
+_APPARATUS = (
+    r"FOOTNOTES?|NOTES|INDEX|(?:TABLE OF )?CONTENTS|(?:LIST OF )?ILLUSTRATIONS|ERRATA|ADVERTISEMENTS?|BIBLIOGRAPHY|"
+    r"TRANSCRIBER'?S NOTES?"
 )
 _NAMED = re.compile(
-    r"(?:THE )?(?:(?:AUTHOR'S |EDITOR'S |TRANSLATOR'S |GENERAL )?(?:PREFACE|INTRODUCTION|INTRODUCTORY)|FOREWORD|PROLOGUE|EPILOGUE|APPENDIX|APPENDICES|"
-    r"CONCLUSION|AFTERWORD|POSTSCRIPT|FOOTNOTES?|INDEX|(?:TABLE OF )?CONTENTS|(?:LIST OF )?ILLUSTRATIONS|NOTES?|ERRATA|BIBLIOGRAPHY|ADVERTISEMENTS?|"
-    r"TRANSCRIBER'?S NOTES?)\b[.:]?(.*)",
+    r"(?:THE )?(?:(?:AUTHOR'S |EDITOR'S |TRANSLATOR'S |GENERAL )?(?:PREFACE|INTRODUCTION|INTRODUCTORY)|FOREWORD|"
+    rf"PROLOGUE|EPILOGUE|APPENDIX|APPENDICES|CONCLUSION|AFTERWORD|POSTSCRIPT|{_APPARATUS})\b[.:]?.*",
     re.IGNORECASE,
 )
+_NOT_TEXT = re.compile(rf"(?:THE )?(?:{_APPARATUS})\b", re.IGNORECASE)
 _ROMAN_TITLE = re.compile(r"([IVXLC]+)\.?[ —-]+([A-Z\"'“_].*)")
 _ROMAN = re.compile(r"([IVXLC]+)\.?")
-_NOT_TEXT = re.compile(
-    r"(?:THE )?(?:FOOTNOTES?|NOTES|INDEX|(?:TABLE OF )?CONTENTS|(?:LIST OF )?ILLUSTRATIONS|ERRATA|ADVERTISEMENTS?|BIBLIOGRAPHY|TRANSCRIBER'?S NOTES?)\b",
-    re.IGNORECASE,
-)
-_TOC_LINE = re.compile(r"(?:\.\s*){3,}|\s{2,}(?:\d{1,3}|[ivxlc]+)\s*$|\s+\d{1,3}(?:\s*[-–]\s*\d{1,3})?\s*$")
 _ILLUSTRATION = re.compile(r"\[(?:Illustrations?|Frontispiece|Blank Page|Music)\b[^\]]*\]", re.IGNORECASE)
 _TRANSCRIBER = re.compile(r"\[Transcriber'?s?'? notes?\b[^\]]*\]", re.IGNORECASE)
 _MARKUP = re.compile(r"</?(?:b|i|em|strong|p|br|small|center|hr|a|h\d)\b[^<>]{0,80}>", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"\s*\[Footnote\b", re.IGNORECASE)
+_INLINE_NOTE = re.compile(r"\s*\[Footnote\b[^\[\]]*\]", re.IGNORECASE)
 _NOTE_MARK = re.compile(r" ?\[(?:\d{1,3}|[A-Z*]|Pg \d+|Page \d+|p\. \d+)\]|\{\d{1,3}\}", re.IGNORECASE)
 _ITALIC = re.compile(r"(?<!\w)_(?=\S)([^_]+?)(?<=\S)_(?!\w)")
 _BOLD = re.compile(r"(?<![\w=])=(?=\S)([^=\n]{1,80}?)(?<=\S)=(?![\w=])")
 #: Emphasis that opens in one paragraph and closes in another leaves single marks.
 _STRAY = re.compile(r"(?<!\w)_+|_+(?!\w)")
+_LONGEST_NOTE = 12
 _RULE = re.compile(r"[\s*_=#~.·•-]+")
 
 
@@ -169,7 +179,11 @@ def strip_boilerplate(text: str) -> tuple[dict[str, Any], str]:
         if _START.match(line):
             start = number + 1
             # The title in the marker may run over the line.
-            while "***" not in lines[start - 1].split("START OF", 1)[-1] and "SMALL PRINT" not in lines[start - 1] and start < number + 4:
+            while (
+                "***" not in lines[start - 1].split("START OF", 1)[-1]
+                and "SMALL PRINT" not in lines[start - 1]
+                and start < number + 4
+            ):
                 start += 1
     for number in range(start or 0, len(lines)):
         if _END.match(lines[number]):
@@ -198,18 +212,19 @@ def blocks(body: str, footnotes: bool = False) -> list[Block]:
     """Paragraphs of a book without illustrations, note marks, rules, contents lines and transcribers' credits."""
     body = _TRANSCRIBER.sub("", _ILLUSTRATION.sub("", body))
     out: list[Block] = []
-    note_depth = 0
+    depth = left = 0
     for index, lines in enumerate(paragraphs(body)):
-        if index < 12 and _CREDITS.match(lines[0]):
+        if index < 12 and len(lines) <= 8 and any(_CREDITS.match(line) for line in lines):
             continue
-        if not footnotes:
-            if note_depth or _FOOTNOTE.match(lines[0]):
-                joined = "\n".join(lines)
-                note_depth = max(0, note_depth + joined.count("[") - joined.count("]"))
-                continue
+        if not footnotes and (depth or _FOOTNOTE.match(lines[0])):
+            joined = "\n".join(lines)
+            # A note may run over paragraphs; one that is never closed must not swallow the book.
+            left = left - 1 if depth else _LONGEST_NOTE
+            depth = max(0, depth + joined.count("[") - joined.count("]")) if left else 0
+            continue
         if all(_RULE.fullmatch(line) for line in lines) or is_contents(lines):
             continue
-        text = _clean(unwrap(lines))
+        text = _clean(unwrap(lines), footnotes)
         if text:
             out.append(Block(lines, text))
     while out and re.match(r"\[?Transcriber'?s?'? notes?\b", out[-1].text, re.IGNORECASE):
@@ -217,11 +232,14 @@ def blocks(body: str, footnotes: bool = False) -> list[Block]:
     return out
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, footnotes: bool) -> str:
     """A paragraph without note marks, emphasis marks and what an HTML edition left of itself."""
     if "&" in text or "<" in text:
         text = _MARKUP.sub("", html.unescape(html.unescape(text)))
-    text = _NOTE_MARK.sub("", text)
+    if "[" in text or "{" in text:
+        text = _NOTE_MARK.sub("", text)
+    if not footnotes and "[Footnote" in text:
+        text = _INLINE_NOTE.sub("", text)
     if "_" in text:
         text = _STRAY.sub("", _ITALIC.sub(r"\1", text))
     if "=" in text:
@@ -232,7 +250,19 @@ def _clean(text: str) -> str:
 
 def is_contents(lines: list[str]) -> bool:
     """Whether the lines are a table of contents: most end in a page number."""
-    return len(lines) > 2 and sum(_TOC_LINE.search(line) is not None for line in lines) / len(lines) > 0.6
+    if len(lines) < 3:
+        return False
+    return sum(map(_ends_in_page, lines)) / len(lines) > 0.6
+
+
+def _ends_in_page(line: str) -> bool:
+    """``Childhood . . . . 12`` or ``Preface        ix``, but not a sentence that happens to end in a year."""
+    if "..." in line or ". . ." in line:
+        return True
+    text, _, page = line.rpartition(" ")
+    if page.isdigit():
+        return len(page) <= 3
+    return bool(page) and text.endswith(" ") and not page.strip("ivxlc")
 
 
 @dataclass(slots=True)
@@ -252,7 +282,11 @@ class Section:
 
     @property
     def text(self) -> str:
-        return "\n\n".join([self.heading, *(block.text for block in self.blocks)]) if self.heading else "\n\n".join(b.text for b in self.blocks)
+        return (
+            "\n\n".join([self.heading, *(block.text for block in self.blocks)])
+            if self.heading
+            else "\n\n".join(b.text for b in self.blocks)
+        )
 
 
 def split_chapters(found: list[Block], options: GutenbergOptions) -> list[Section]:
@@ -291,10 +325,20 @@ def heading(block: Block, kind: str) -> str | None:
         unit = match[1].lower().rstrip(".")
         unit = {"chap": "chapter"}.get(unit, unit)
         return f"chapter {unit} {match[2].lower()}" if kind == "keyword" else f"named {first.lower()}"
-    if (match := _NAMED.fullmatch(first)) and len(first) < 60 and (first.isupper() or first.istitle() or len(first.split()) <= 5):
-        if first[0].isupper() and not first.endswith(","):
-            return f"named {first.lower().strip(' .:')}"
-    if len(block.lines) == 1 and kind == "roman_title" and (match := _ROMAN_TITLE.fullmatch(first)) and len(first) <= 80:
+    if (
+        _NAMED.fullmatch(first)
+        and len(first) < 60
+        and (first.isupper() or first.istitle() or len(first.split()) <= 5)
+        and first[0].isupper()
+        and not first.endswith(",")
+    ):
+        return f"named {first.lower().strip(' .:')}"
+    if (
+        len(block.lines) == 1
+        and kind == "roman_title"
+        and (match := _ROMAN_TITLE.fullmatch(first))
+        and len(first) <= 80
+    ):
         return f"chapter {match[1].lower()}"
     if len(block.lines) <= 3 and len(block.text) <= 120 and kind == "roman" and (match := _ROMAN.fullmatch(first)):
         return f"chapter {match[1].lower()}"

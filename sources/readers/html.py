@@ -10,7 +10,7 @@ from pydantic import Field
 
 from sources.document import Bad, Record
 from sources.readers._io import decode, slurp
-from sources.readers._xml import parse_html, to_text
+from sources.readers._xml import parse_html, squeeze, to_text
 from sources.readers.base import Options, Reader, Split
 
 
@@ -49,36 +49,49 @@ class HtmlReader(Reader):
 
 
 def extract(page: bytes, options: HtmlOptions, url: str | None = None) -> tuple[str, dict[str, Any]] | None:
-    """Text of a page and what it says of itself (title, date, site); None if there is no text worth the name.
+    """Text of a page and what it says of itself (title, language, licence); None if there is no text worth the name.
 
     The page's author is not kept: on the open web that is more often a private person than a published one.
     """
     text = decode(page)
-    if text is None or not text.strip():
+    root = parse_html(text) if text else None
+    if root is None:
         return None
+    # trafilatura's own metadata would search the whole page for dates, which takes longer than the text.
+    title = squeeze("".join(root.xpath("string(//title)")))
+    language = (root.get("lang") or "").partition("-")[0].lower()
+    license_url = next(
+        (link.get("href") for link in root.iter("a", "link") if "license" in (link.get("rel") or "").split()), None
+    )
     if options.extract == "all":
-        root = parse_html(text)
-        found = to_text(root) if root is not None else ""
-        title = "".join(root.xpath("string(//title)")).strip() if root is not None else ""
-        extra: dict[str, Any] = {"title": title}
+        found = to_text(root)
     else:
         try:
             document = trafilatura.bare_extraction(
-                text,
+                root,
                 url=url,
                 include_comments=False,
                 include_tables=options.tables,
                 favor_precision=options.favor == "precision",
                 favor_recall=options.favor == "recall",
-                with_metadata=True,
+                with_metadata=False,
             )
         except (ValueError, RecursionError, AttributeError, TypeError):
             # trafilatura raises these from deep inside on some malformed pages.
             return None
-        if document is None:
-            return None
-        found = document.text or ""
-        extra = {"title": document.title, "date": document.date, "site": document.sitename, "language": document.language, "license": document.license}
+        found = _spaced(document.text or "") if document is not None else ""
     if len(found) < options.min_chars:
         return None
+    extra = {"title": title, "language": language, "license_url": license_url}
     return found, {key: value for key, value in extra.items() if value}
+
+
+def _spaced(text: str) -> str:
+    """trafilatura's lines as paragraphs; list items and table rows stay together."""
+    out = ""
+    above = ""
+    for line in filter(str.strip, text.split("\n")):
+        together = out and line[:2] in ("- ", "| ") and above[:2] == line[:2]
+        out += ("\n" if together else "\n\n" if out else "") + line.rstrip()
+        above = line
+    return out

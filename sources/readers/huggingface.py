@@ -51,7 +51,7 @@ class HuggingFaceReader(Reader):
         wanted = sorted({name.partition(".")[0] for name in self._mapper.columns()})
         # Files without a schema (JSON) have no columns before their first row.
         columns = dataset.column_names or list(next(iter(dataset), {}))
-        check_columns(wanted, columns, file)
+        check_columns(wanted, columns, file, self.options.optional)
         dataset = dataset.select_columns([name for name in columns if name in wanted])
         count = dataset.num_shards
         for shard in range(start, count if stop is None else stop):

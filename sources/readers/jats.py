@@ -24,8 +24,31 @@ _LEFTOVER = re.compile(r" ?[\[(](?:[\s,;–—-]|and|see|e\.g\.,?)*[\])]")
 _BEFORE_STOP = re.compile(r"[ ,]*[–-]? +([,.;:])(?=\s|$)")
 _DROPPED = frozenset(
     {
-        *("table-wrap", "table", "fig", "fig-group", "ref-list", "supplementary-material", "media", "graphic", "inline-graphic", "fn", "fn-group"),
-        *("disp-formula", "tex-math", "table-wrap-foot", "ack", "notes", "label", "object-id", "alternatives", "table-wrap-group", "boxed-text-ref"),
+        *(
+            "table-wrap",
+            "table",
+            "fig",
+            "fig-group",
+            "ref-list",
+            "supplementary-material",
+            "media",
+            "graphic",
+            "inline-graphic",
+            "fn",
+            "fn-group",
+        ),
+        *(
+            "disp-formula",
+            "tex-math",
+            "table-wrap-foot",
+            "ack",
+            "notes",
+            "label",
+            "object-id",
+            "alternatives",
+            "table-wrap-group",
+            "boxed-text-ref",
+        ),
         *("funding-statement", "app-group", "index-term", "processing-meta"),
     }
 )
@@ -46,9 +69,30 @@ class JatsOptions(Options):
     licenses: frozenset[str] | None = None
     skip_sections: frozenset[str] = frozenset(
         {
-            *("competing interests", "authors' contributions", "authors’ contributions", "author contributions", "funding", "acknowledgements"),
-            *("acknowledgments", "supporting information", "pre-publication history", "supplementary material", "abbreviations", "references"),
-            *("conflict of interest", "conflicts of interest", "disclosure", "disclosures", "author summary information", "supplementary data"),
+            *(
+                "competing interests",
+                "authors' contributions",
+                "authors’ contributions",
+                "author contributions",
+                "funding",
+                "acknowledgements",
+            ),
+            *(
+                "acknowledgments",
+                "supporting information",
+                "pre-publication history",
+                "supplementary material",
+                "abbreviations",
+                "references",
+            ),
+            *(
+                "conflict of interest",
+                "conflicts of interest",
+                "disclosure",
+                "disclosures",
+                "author summary information",
+                "supplementary data",
+            ),
         }
     )
     min_chars: int = Field(200, ge=0)
@@ -69,7 +113,9 @@ class JatsReader(Reader):
         number = 0
         try:
             with open_binary(file) as stream:
-                for _, element in iterparse(stream, events=("end",), tag=("{*}article", "PubmedArticle", "PubmedBookArticle")):
+                for _, element in iterparse(
+                    stream, events=("end",), tag=("{*}article", "PubmedArticle", "PubmedBookArticle")
+                ):
                     number += 1
                     yield self._record(file, element, number)
                     # Free the article and those before it, which the root would else hold.
@@ -77,7 +123,9 @@ class JatsReader(Reader):
                     while element.getprevious() is not None:
                         del element.getparent()[0]
         except etree.XMLSyntaxError as error:
-            yield Bad(file.name, "empty" if file.size == 0 else "invalid_xml", f"after article {number}, line {error.lineno}")
+            yield Bad(
+                file.name, "empty" if file.size == 0 else "invalid_xml", f"after article {number}, line {error.lineno}"
+            )
             return
         except READ_ERRORS as error:
             yield Bad(file.name, "unreadable", type(error).__name__)
@@ -88,7 +136,9 @@ class JatsReader(Reader):
     def _record(self, file: FileRef, article: etree._Element, number: int) -> Record | Bad:
         medline = local(article) != "article"
         ids = _medline_ids(article) if medline else _jats_ids(article)
-        native = next((f"{kind}:{ids[kind]}" for kind in ("pmc", "pmid", "doi") if kind in ids), f"{file.name}#{number}")
+        native = next(
+            (f"{kind}:{ids[kind]}" for kind in ("pmc", "pmid", "doi") if kind in ids), f"{file.name}#{number}"
+        )
         origin = f"{file.name}#{native}" if native != f"{file.name}#{number}" else native
         extra: dict[str, Any] = dict(ids)
         blocks = _medline(article, extra) if medline else self._jats(article, extra)
@@ -134,7 +184,10 @@ class JatsReader(Reader):
             elif tag in _PARAGRAPHS or tag == "title":
                 blocks.append(_text(child))
                 # Lists set inside a paragraph are blocks of their own.
-                blocks += ["\n".join(f"- {item}" for li in inner.iter("{*}list-item") if (item := _text(li))) for inner in child.findall("{*}list")]
+                blocks += [
+                    "\n".join(f"- {item}" for li in inner.iter("{*}list-item") if (item := _text(li)))
+                    for inner in child.findall("{*}list")
+                ]
             elif tag in ("boxed-text", "def-list", "def-item", "sec-meta", "disp-formula-group", "verse-line"):
                 self._walk(child, blocks)
 
@@ -149,7 +202,12 @@ def _text(element: etree._Element | None) -> str:
 
 def _parts(element: etree._Element, top: bool = False) -> Iterator[str]:
     tag = local(element)
-    skipped = not tag or tag in _DROPPED or (tag == "xref" and element.get("ref-type") == "bibr") or (tag == "list" and not top)
+    skipped = (
+        not tag
+        or tag in _DROPPED
+        or (tag == "xref" and element.get("ref-type") == "bibr")
+        or (tag == "list" and not top)
+    )
     if not skipped:
         yield element.text or ""
         for child in element:
@@ -164,13 +222,21 @@ def _jats_ids(article: etree._Element) -> dict[str, Any]:
     meta = next(article.iter("{*}article-meta"), article)
     found = {e.get("pub-id-type"): squeeze(e.text or "") for e in meta.findall("{*}article-id")}
     pmc = found.get("pmc") or found.get("pmcid") or ""
-    return {k: v for k, v in {"pmid": found.get("pmid"), "pmc": pmc.upper().removeprefix("PMC"), "doi": found.get("doi")}.items() if v}
+    return {
+        k: v
+        for k, v in {"pmid": found.get("pmid"), "pmc": pmc.upper().removeprefix("PMC"), "doi": found.get("doi")}.items()
+        if v
+    }
 
 
 def _medline_ids(article: etree._Element) -> dict[str, Any]:
     ids = {e.get("IdType"): squeeze(e.text or "") for e in article.findall("PubmedData/ArticleIdList/ArticleId")}
     pmid = _text(next(article.iter("PMID"), None)) or ids.get("pubmed")
-    return {k: v for k, v in {"pmid": pmid, "pmc": (ids.get("pmc") or "").removeprefix("PMC"), "doi": ids.get("doi")}.items() if v}
+    return {
+        k: v
+        for k, v in {"pmid": pmid, "pmc": (ids.get("pmc") or "").removeprefix("PMC"), "doi": ids.get("doi")}.items()
+        if v
+    }
 
 
 def _medline(article: etree._Element, extra: dict[str, Any]) -> list[str]:
@@ -191,8 +257,13 @@ def _license(meta: etree._Element) -> dict[str, Any]:
     found = next(meta.iter("{*}license"), None)
     if found is None:
         return {"license_text": _text(next(meta.iter("{*}copyright-statement"), None))}
-    links = [found.get(_XLINK) or ""] + [e.get(_XLINK) or e.get(_RDF) or e.text or "" for e in found.iter("{*}ext-link", "{*}license", "{*}license_ref")]
-    return {"license": next((spdx for link in links if (spdx := spdx_id(link))), None), "license_text": squeeze("".join(found.itertext()))[:400]}
+    links = [found.get(_XLINK) or ""] + [
+        e.get(_XLINK) or e.get(_RDF) or e.text or "" for e in found.iter("{*}ext-link", "{*}license", "{*}license_ref")
+    ]
+    return {
+        "license": next((spdx for link in links if (spdx := spdx_id(link))), None),
+        "license_text": squeeze("".join(found.itertext()))[:400],
+    }
 
 
 def spdx_id(url: str) -> str | None:

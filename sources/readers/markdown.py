@@ -21,9 +21,11 @@ from sources.readers._prose import paragraphs
 from sources.readers._xml import parse_html, squeeze, to_text, visible
 from sources.readers.base import FileRef, Options, Reader, Split
 
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*(\{[^}]*\}|[\w.+-]*)")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->|^[ \t]*-->[ \t]*$", re.DOTALL | re.MULTILINE)
+_WIKILINK = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]+)\]\]")
 _SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}", re.DOTALL)
 _ATTRIBUTES = re.compile(r"(?<=[\])\w`\"*])[ \t]*\{[.#][^{}\n]*\}")
 _HEADING_ATTRIBUTES = re.compile(r"^(#{1,6} .*?)[ \t]*\{[^{}\n]*\}[ \t]*$", re.MULTILINE)
@@ -35,6 +37,8 @@ _INLINE_R = re.compile(r"`\{?r\}? [^`\n]*`")
 _LATEX = re.compile(r"^\\(?:newpage|pagebreak|clearpage|bigskip|noindent|mainmatter|frontmatter)\b.*$", re.MULTILINE)
 _PAGE_NUMBER = re.compile(r"\s*(?:page )?\d{1,4}\s*", re.IGNORECASE)
 _BULLET = re.compile(r"\s*[•▪●◦‣·\uf0b7]\s*")
+_RUNNING_TITLE = re.compile(r"(?:module|chapter|appendix|section)\s+\w+:")
+_MARKDOWN = re.compile(r"\s*(?:[-*+]|\d{1,2}[.)]|#{1,6}|\||>)\s")
 _ENDS = re.compile(r"[.!?:;”\"')\]]\s*$")
 
 
@@ -51,7 +55,17 @@ class MarkdownOptions(Options):
 
     code: bool = True
     wrapped: bool = False
-    front_matter: tuple[str, ...] = ("title", "subtitle", "author", "date", "abstract", "tags", "license", "parent", "source")
+    front_matter: tuple[str, ...] = (
+        "title",
+        "subtitle",
+        "author",
+        "date",
+        "abstract",
+        "tags",
+        "license",
+        "parent",
+        "source",
+    )
     skip_headings: frozenset[str] = frozenset({"references", "bibliography", "license", "copyright", "session info"})
     min_chars: int = Field(200, ge=0)
     max_bytes: int = Field(16 << 20, gt=0)
@@ -113,19 +127,30 @@ class MarkdownReader(Reader):
 
     def _drop_sections(self, root: Any) -> None:
         """Remove unwanted headings with all that follows up to the next heading of the same or a higher level."""
-        body = next(root.iter("body"), root)
-        level: int | None = None
-        for child in list(body):
-            if isinstance(child.tag, str) and re.fullmatch(r"h[1-6]", child.tag):
-                depth = int(child.tag[1])
-                if level is None or depth <= level:
+        for parent in {
+            heading.getparent(): None for heading in root.iter(*_HEADINGS) if heading.getparent() is not None
+        }:
+            level: int | None = None
+            for child in list(parent):
+                depth = _HEADINGS.index(child.tag) if child.tag in _HEADINGS else None
+                if depth is not None and (level is None or depth <= level):
                     level = depth if squeeze(visible(child)).lower() in self.options.skip_headings else None
-            if level is not None:
-                body.remove(child)
+                if level is not None:
+                    parent.remove(child)
+            # What a heading stood over may have been code or a bibliography.
+            below: int | None = 0
+            for child in reversed(list(parent)):
+                depth = _HEADINGS.index(child.tag) if child.tag in _HEADINGS else None
+                if depth is not None and below is not None and depth >= below:
+                    parent.remove(child)
+                elif depth is not None or squeeze(visible(child)):
+                    below = depth
 
 
 def strip_quarto(text: str, code: bool = True) -> str:
     """Take off what Quarto, R Markdown and wikis add to Markdown; fenced code passes untouched."""
+    # Comments first: authors comment out whole chunks.
+    text = _COMMENT.sub("", text)
     out: list[str] = []
     prose: list[str] = []
     fence: str | None = None
@@ -159,31 +184,45 @@ def strip_quarto(text: str, code: bool = True) -> str:
 
 
 def _strip_inline(text: str) -> str:
-    text = _SHORTCODE.sub("", _COMMENT.sub("", text))
+    text = _SHORTCODE.sub("", text)
     text = _LATEX.sub("", _INLINE_R.sub("", text))
     text = _FOOTNOTE.sub("", _FOOTNOTE_TEXT.sub("", text))
     text = _INTEXT_CITATION.sub("", _CITATION.sub("", text))
+    text = _WIKILINK.sub(r"\1", text)
     return _ATTRIBUTES.sub("", _HEADING_ATTRIBUTES.sub(r"\1", text))
 
 
 def rewrap(text: str) -> str:
-    """Markdown again from lines of a PDF: bullets joined to their text, page numbers and running titles gone, lines joined."""
-    blocks = paragraphs(text)
-    # A running title is a line that opens many pages; the first is the title itself.
+    """Markdown again from lines of a PDF: bullets joined to their text, page numbers and running titles gone, lines joined.
+
+    Blocks that are Markdown already (headings, lists, tables, fenced code) pass as they are.
+    """
     seen: set[str] = set()
     out: list[str] = []
-    for lines in blocks:
-        cleaned: list[str] = []
-        for index, line in enumerate(lines):
-            if _PAGE_NUMBER.fullmatch(line) and index == 0:
-                continue
-            if re.match(r"(?:module|chapter|appendix)\s+\w+:", line.strip(), re.IGNORECASE) and len(line) < 80:
-                if line.strip().lower() in seen:
-                    continue
-                seen.add(line.strip().lower())
-            cleaned.append(line.strip())
-        out += _bullets(cleaned)
+    for piece in re.split(r"(^```.*?^```[ \t]*$)", text, flags=re.MULTILINE | re.DOTALL):
+        if piece.startswith("```"):
+            out.append(piece)
+            continue
+        for lines in paragraphs(piece):
+            if any(_MARKDOWN.match(line) for line in lines):
+                seen.update(line.lstrip("# ").strip().lower() for line in lines if line.startswith("#"))
+                out.append("\n".join(lines))
+            else:
+                out += _bullets(list(_unpaged(lines, seen)))
     return "\n\n".join(_joined(out))
+
+
+def _unpaged(lines: list[str], seen: set[str]) -> Iterator[str]:
+    """Lines without page numbers, and without running titles beyond the first."""
+    for index, line in enumerate(lines):
+        if index == 0 and _PAGE_NUMBER.fullmatch(line):
+            continue
+        title = line.strip().lower()
+        if len(title) < 80 and _RUNNING_TITLE.match(title):
+            if title in seen:
+                continue
+            seen.add(title)
+        yield line.strip()
 
 
 def _bullets(lines: list[str]) -> list[str]:
@@ -208,7 +247,12 @@ def _joined(blocks: list[str]) -> Iterator[str]:
     """Join a block to the one before where a page break cut a sentence."""
     held: str | None = None
     for block in blocks:
-        if held is not None and not block.startswith(("#", "- ", "|")) and not held.startswith("#") and not _ENDS.search(held) and block[:1].islower():
+        if (
+            held is not None
+            and block[:1].islower()
+            and not held.startswith(("#", "|", "```"))
+            and not _ENDS.search(held)
+        ):
             held = f"{held} {block}"
             continue
         if held is not None:
@@ -216,8 +260,6 @@ def _joined(blocks: list[str]) -> Iterator[str]:
         held = block
     if held is not None:
         yield held
-
-
 
 
 def _json(value: Any) -> Any:

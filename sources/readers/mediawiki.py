@@ -6,6 +6,7 @@ wikitext is parsed by mwparserfromhell.
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -23,25 +24,64 @@ from sources.readers._xml import iterparse, local
 from sources.readers.base import FileRef, Options, Reader, Split
 
 _CATEGORY_PERSON = re.compile(
-    r"\[\[\s*Category\s*:[^\]|]*(?:\b(?:births|deaths)\b|Living people|Possibly living people|Year of (?:birth|death) missing)", re.IGNORECASE
+    r"\[\[\s*Category\s*:[^\]|]*(?:\b(?:births|deaths)\b|Living people|Possibly living people|Year of (?:birth|death) missing)",
+    re.IGNORECASE,
 )
 _INFOBOX = re.compile(r"\{\{\s*Infobox[ _]+([^|}\n]+)", re.IGNORECASE)
 _PERSON_BOXES = re.compile(
-    r"^(?:person|biography|officeholder|politician|scientist|writer|artist|musical artist|philosopher|royalty|saint|sportsperson|athlete|"
-    r"military person|academic|actor|president|prime minister|judge|medical person|religious biography|clergy|christian leader|economist|engineer|"
-    r"architect|astronaut|criminal|dancer|chef|comedian|model|pirate|egyptologist|theologian|psychologist|(?:\w+ )*(?:biography|player|cyclist|boxer))\b",
+    r"^(?:person|biography|officeholder|politician|scientist|writer|artist|musical artist|philosopher|royalty|saint|"
+    r"sportsperson|athlete|military person|academic|actor|president|prime minister|judge|medical person|clergy|"
+    r"religious biography|christian leader|economist|engineer|architect|astronaut|criminal|dancer|chef|comedian|model|"
+    r"pirate|egyptologist|theologian|psychologist|(?:\w+ )*(?:biography|player|cyclist|boxer))\b",
     re.IGNORECASE,
 )
 _BIRTH = re.compile(r"\{\{\s*(?:birth[ -]date|death[ -]date|birth[ -]year|bda|dda)\b", re.IGNORECASE)
-_NAMESPACE = re.compile(r"^\s*:?\s*(?:file|image|media|category|template|wikipedia|wp|portal|special|user|help|[a-z]{2,3}(?:-[a-z]+)*|simple|wikt|wiktionary|s|commons)\s*:", re.IGNORECASE)
-_DROPPED_TAGS = frozenset({"ref", "references", "table", "gallery", "math", "timeline", "score", "imagemap", "syntaxhighlight", "source", "hr", "chem", "graph", "mapframe", "templatestyles", "section"})
-#: Templates that stand for words, and which of their arguments are those words; all others (boxes, notes, coordinates) are dropped.
+_DATE = re.compile(r"(?:birth|death)[ -](?:date|year)|(?:start|end) date|bda$|dda$|birth-date|dob")
+_NAMESPACE = re.compile(
+    r"^\s*:?\s*(?:file|image|media|category|template|wikipedia|wp|portal|special|user|help|[a-z]{2,3}(?:-[a-z]+)*|simple|wikt|wiktionary|s|commons)\s*:",
+    re.IGNORECASE,
+)
+_DROPPED_TAGS = frozenset(
+    {
+        "ref",
+        "references",
+        "table",
+        "gallery",
+        "math",
+        "timeline",
+        "score",
+        "imagemap",
+        "syntaxhighlight",
+        "source",
+        "hr",
+        "chem",
+        "graph",
+        "mapframe",
+        "templatestyles",
+        "section",
+    }
+)
+#: Templates that stand for words, and which of their arguments those are; all others (boxes, notes) are dropped.
 _WORDS: dict[str, tuple[int, ...]] = {
-    "lang": (2,), "transl": (2,), "transliteration": (2,), "nowrap": (1,), "small": (1,), "convert": (1, 2), "cvt": (1, 2), "quote": (1,),
-    "blockquote": (1,), "cquote": (1,), "quotation": (1,), "poem": (1,), "abbr": (1,), "angbr": (1,), "sic": (1,), "nihongo": (1,), "circa": (1,),
-    "ill": (1,), "interlanguage link": (1,), "interlanguage link multi": (1,), "uss": (1,), "ship": (1, 2), "'": (), "year": (1,),
-}  # fmt: skip
-_SIGNS = {"'": "'", "ndash": "–", "mdash": "—", "snd": " – ", "spaced ndash": " – ", "nbsp": " ", "spaces": " ", "circa": "c. ", "c.": "c. ", "'s": "'s"}
+    **dict.fromkeys(("lang", "transl", "transliteration"), (2,)),
+    **dict.fromkeys(("convert", "cvt", "ship"), (1, 2)),
+    **dict.fromkeys(
+        ("nowrap", "small", "quote", "blockquote", "cquote", "quotation", "poem", "abbr", "angbr", "sic"), (1,)
+    ),
+    **dict.fromkeys(("nihongo", "circa", "ill", "interlanguage link", "interlanguage link multi", "uss", "year"), (1,)),
+}
+_SIGNS = {
+    "'": "'",
+    "ndash": "–",
+    "mdash": "—",
+    "snd": " – ",
+    "spaced ndash": " – ",
+    "nbsp": " ",
+    "spaces": " ",
+    "circa": "c. ",
+    "c.": "c. ",
+    "'s": "'s",
+}
 _EMPTY = re.compile(r" ?[(\[（](?:[\s,;:]|or|and|born)*[)\]）]")
 _OPEN = re.compile(r"\(\s*(?:[;,]\s*)+")
 _STOP = re.compile(r"[ \u00a0]+([,.;:!?)])")
@@ -60,9 +100,37 @@ class MediaWikiOptions(Options):
     namespaces: frozenset[int] = frozenset({0})
     skip_sections: frozenset[str] = frozenset(
         {
-            *("see also", "references", "external links", "further reading", "notes", "bibliography", "sources", "footnotes", "citations"),
-            *("notes and references", "works cited", "gallery", "filmography", "discography", "selected works", "selected bibliography"),
-            *("primary sources", "secondary sources", "works", "publications", "references and further reading", "notes and citations"),
+            *(
+                "see also",
+                "references",
+                "selected filmography",
+                "partial filmography",
+                "film and tv credits",
+                "external links",
+                "further reading",
+                "notes",
+                "bibliography",
+                "sources",
+                "footnotes",
+                "citations",
+            ),
+            *(
+                "notes and references",
+                "works cited",
+                "gallery",
+                "filmography",
+                "discography",
+                "selected works",
+                "selected bibliography",
+            ),
+            *(
+                "primary sources",
+                "secondary sources",
+                "works",
+                "publications",
+                "references and further reading",
+                "notes and citations",
+            ),
             *("career statistics", "awards and nominations", "list of works"),
         }
     )
@@ -95,7 +163,9 @@ class MediaWikiReader(Reader):
                     while element.getprevious() is not None:
                         del element.getparent()[0]
         except etree.XMLSyntaxError as error:
-            yield Bad(file.name, "empty" if file.size == 0 else "invalid_xml", f"after page {pages}, line {error.lineno}")
+            yield Bad(
+                file.name, "empty" if file.size == 0 else "invalid_xml", f"after page {pages}, line {error.lineno}"
+            )
         except READ_ERRORS as error:
             yield Bad(file.name, "truncated", f"after page {pages}: {type(error).__name__}")
 
@@ -106,7 +176,9 @@ class MediaWikiReader(Reader):
         # A full-history dump holds many revisions; the last is the article.
         revisions = page.findall("{*}revision")
         source = revisions[-1].findtext("{*}text") or "" if revisions else ""
-        if source[:20].lstrip().lower().startswith("#redirect") or (self.options.biographies and not is_biography(source)):
+        if source[:20].lstrip().lower().startswith("#redirect") or (
+            self.options.biographies and not is_biography(source)
+        ):
             return None
         origin = f"{file.name}#page={native}"
         if not native:
@@ -186,10 +258,22 @@ def _template(node: Template) -> Iterator[str]:
     if name.startswith("lang-") and node.has(1):
         yield from _words(node.get(1).value)
         return
+    if _DATE.match(name):
+        yield _spelled_date(node)
+        return
     yield _SIGNS.get(name, "")
     for index, position in enumerate(_WORDS.get(name, ())):
         if node.has(position):
             yield (" " if index else "") + "".join(_words(node.get(position).value)).strip()
+
+
+def _spelled_date(node: Template) -> str:
+    """``{{birth date|1905|2|2}}`` as words."""
+    numbers = [str(p.value).strip() for p in node.params if not p.showkey]
+    numbers = [n for n in numbers if n.isdigit()][:3]
+    if len(numbers) == 3 and 1 <= int(numbers[1]) <= 12:
+        return f"{calendar.month_name[int(numbers[1])]} {int(numbers[2])}, {numbers[0]}"
+    return numbers[0] if numbers else ""
 
 
 def _tidy(text: str) -> str:
@@ -206,15 +290,10 @@ def _tidy(text: str) -> str:
             blocks[-1] = (f"{blocks[-1][0]}\n{line}", True)
         else:
             blocks.append((line, item))
-    kept: list[str] = []
-    for index, (block, _) in enumerate(blocks):
-        heading = block.startswith("\x00")
-        last = index + 1 == len(blocks)
-        # A heading over nothing: its section was a table or a gallery. One over another heading opens subsections.
-        if heading and (last or blocks[index + 1][0].startswith("\x00")) and last:
-            continue
-        kept.append(block.lstrip("\x00"))
-    return "\n\n".join(kept)
+    # A heading over nothing at the end: its section was a table or a gallery.
+    while blocks and blocks[-1][0].startswith("\x00"):
+        blocks.pop()
+    return "\n\n".join(block.lstrip("\x00") for block, _ in blocks)
 
 
 def _date(value: str | None) -> datetime | None:

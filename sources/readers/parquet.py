@@ -122,7 +122,7 @@ class ParquetReader(Reader):
 
     def _columns(self, file: FileRef, schema: pa.Schema) -> list[str]:
         wanted = {name if name in schema.names else name.partition(".")[0] for name in self._mapper.columns()}
-        check_columns(wanted, schema.names, file)
+        check_columns(wanted, schema.names, file, self.options.optional)
         return [name for name in schema.names if name in wanted]
 
 

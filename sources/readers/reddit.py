@@ -54,7 +54,9 @@ class RedditOptions(Options):
     max_depth: int = Field(10, ge=0)
     min_comments: int = Field(0, ge=0)
     subreddits: frozenset[str] | None = None
-    bots: frozenset[str] = frozenset({"AutoModerator", "RemindMeBot", "sneakpeekbot", "WikiTextBot", "gifv-bot", "haikusbot", "reddit"})
+    bots: frozenset[str] = frozenset(
+        {"AutoModerator", "RemindMeBot", "sneakpeekbot", "WikiTextBot", "gifv-bot", "haikusbot", "reddit"}
+    )
     orphans: bool = True
     partitions: int = Field(1, ge=1, le=64)
     memory_limit: str = "1GB"
@@ -107,7 +109,9 @@ class RedditReader(Reader):
                             continue
                         post = self._post(row, f"{file.name}#line={number}") if isinstance(row, dict) else None
                         if post is None:
-                            bad.append(Bad(f"{file.name}#line={number}", "missing_field", "id, and title or body and link_id"))
+                            bad.append(
+                                Bad(f"{file.name}#line={number}", "missing_field", "id, and title or body and link_id")
+                            )
                         elif self._wanted(post) and self._mine(post, split):
                             yield post
             except READ_ERRORS as error:
@@ -140,8 +144,17 @@ class RedditReader(Reader):
             fields |= {"kind": "comment", "text": row["body"] or "", "parent": _base36(row.get("parent_id"))}
             return Post(_base36(row["link_id"]), 1, fields["created"], native, fields)
         if "title" in row:
-            fields |= {"kind": "submission", "title": row["title"] or "", "text": row.get("selftext") or "", "over_18": bool(row.get("over_18"))}
-            fields |= {"flair": row.get("link_flair_text"), "url": row.get("url"), "removed": row.get("removed_by_category")}
+            fields |= {
+                "kind": "submission",
+                "title": row["title"] or "",
+                "text": row.get("selftext") or "",
+                "over_18": bool(row.get("over_18")),
+            }
+            fields |= {
+                "flair": row.get("link_flair_text"),
+                "url": row.get("url"),
+                "removed": row.get("removed_by_category"),
+            }
             return Post(native, 0, fields["created"], native, fields)
         return None
 
@@ -180,10 +193,14 @@ class RedditReader(Reader):
         asker = opening["author"] if opening and not _is_gone(opening["author"]) else None
         turns: list[Turn] = []
         if opening:
-            extra |= {"title": tidy(opening["title"]), "score": opening["score"]} | ({"flair": opening["flair"]} if opening["flair"] else {})
+            extra |= {"title": tidy(opening["title"]), "score": opening["score"]} | (
+                {"flair": opening["flair"]} if opening["flair"] else {}
+            )
             # A link or a removed text leaves the title, which with comments is still a question asked.
             text = "" if _is_gone(opening["text"]) else tidy(opening["text"])
-            turns.append(Turn("poster", f"{tidy(opening['title'])}\n\n{text}".strip(), asker, {"score": opening["score"]}))
+            turns.append(
+                Turn("poster", f"{tidy(opening['title'])}\n\n{text}".strip(), asker, {"score": opening["score"]})
+            )
             if not comments and not text:
                 return None
         place = {thread: 0} if opening else {}
@@ -202,7 +219,7 @@ class RedditReader(Reader):
         return Record(f"t3_{thread}", origin, author=asker, created=created, turns=turns, extra=extra)
 
     def _ordered(self, thread: str, comments: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
-        """Comments as a reader sees them: replies below what they answer, better scored first, then older; cut to ``max_comments``."""
+        """Comments as a reader sees them: replies below what they answer, better scored first, then older."""
         known = {comment["id"] for comment in comments}
         below: dict[str, list[dict[str, Any]]] = {}
         for comment in comments:

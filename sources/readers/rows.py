@@ -69,12 +69,14 @@ def group_splits(group: Group | None, files: Sequence[FileRef], target_bytes: in
     return [Split(tuple(files))] if group and group.across_files and files else pack(files, target_bytes)
 
 
-def check_columns(wanted: Iterable[str], columns: Sequence[str], file: FileRef) -> None:
+def check_columns(wanted: Iterable[str], columns: Sequence[str], file: FileRef, optional: Iterable[str] = ()) -> None:
     """See that a file has the columns a card maps.
+
+    :param optional: columns it may lack.
 
     :raises UserError: it has not; names file, columns and what there is.
     """
-    if missing := sorted(set(wanted) - set(columns)):
+    if missing := sorted(set(wanted) - set(columns) - set(optional)):
         raise UserError(
             f"the card maps {'columns' if len(missing) > 1 else 'a column'} the file does not have: {', '.join(missing)}",
             where=file.url,

@@ -76,7 +76,13 @@ class StackExchangeReader(Reader):
             elif parent and native:
                 fields = {key: row.get(name) for key, name in _FIELDS.items() if row.get(name)}
                 created = _date(row.get("CreationDate"))
-                yield Post(parent.zfill(12), int(kind == "2"), created.timestamp() if created else 0.0, native.zfill(12), fields)
+                yield Post(
+                    parent.zfill(12),
+                    int(kind == "2"),
+                    created.timestamp() if created else 0.0,
+                    native.zfill(12),
+                    fields,
+                )
         if not rows and not bad:
             bad.append(Bad(file.name, "empty", "no <row> elements"))
 
@@ -128,7 +134,12 @@ class StackExchangeReader(Reader):
         answers.sort(key=lambda a: (a["id"] != accepted, -int(a.get("score") or 0), a.get("created", ""), int(a["id"])))
         title = squeeze(question.get("title", ""))
         asked = f"{title}\n\n{body_text(question['body'])}".strip()
-        extra: dict[str, Any] = {"title": title, "tags": tags, "score": int(question.get("score") or 0), "views": int(question.get("views") or 0)}
+        extra: dict[str, Any] = {
+            "title": title,
+            "tags": tags,
+            "score": int(question.get("score") or 0),
+            "views": int(question.get("views") or 0),
+        }
         if question.get("license"):
             extra["license"] = question["license"]
         key, origin, created = f"{file.name}#{native}", f"{file.name}#Id={native}", _date(question.get("created"))
@@ -136,7 +147,9 @@ class StackExchangeReader(Reader):
             return Record(key, origin, asked, author=_author(question), created=created, extra=extra)
         turns = [Turn("seeker", asked, _author(question), {"votes": extra["score"]})]
         for answer in answers[: self.options.max_answers]:
-            labels: dict[str, Any] = {"votes": int(answer.get("score") or 0)} | ({"accepted": True} if answer["id"] == accepted else {})
+            labels: dict[str, Any] = {"votes": int(answer.get("score") or 0)} | (
+                {"accepted": True} if answer["id"] == accepted else {}
+            )
             if text := body_text(answer["body"]):
                 turns.append(Turn("supporter", text, _author(answer), labels))
         return Record(key, origin, author=_author(question), created=created, turns=turns, extra=extra)

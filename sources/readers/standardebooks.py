@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from lxml import etree
 
 from sources.document import Bad, Record
-from sources.readers._io import folder, group_splits, slurp
 from sources.readers._book import BookOptions, Package, part_title, read_package, sections
+from sources.readers._io import folder, group_splits, slurp
 from sources.readers._xml import parse_xml
 from sources.readers.base import FileRef, Reader, Split
 

@@ -23,7 +23,10 @@ _CHANGE = re.compile(r"^\s*(?:>{2,}|[-–—](?=\s*\S))\s*")
 _NAME = re.compile(r"^([A-Z][A-Z0-9 .'’-]{1,30}|[A-Z][a-z]+(?: [A-Z][a-z]+)?)(?: \([^)]*\))?:\s+(?=\S)")
 _TIMING = re.compile(r"^\s*[\d:.,]+\s*-->\s*[\d:.,]+.*$")
 _CUE_LANGUAGE = re.compile(r"^Language:\s*([\w-]+)", re.MULTILINE)
-_ADVERT = re.compile(r"(?:subtitles?|captions?|sync(?:ed)?|transcri\w+) (?:by|from|provided)|opensubtitles|addic7ed|www\.|https?://", re.IGNORECASE)
+_ADVERT = re.compile(
+    r"(?:subtitles?|captions?|sync(?:ed)?|transcri\w+) (?:by|from|provided)|opensubtitles|addic7ed|www\.|https?://",
+    re.IGNORECASE,
+)
 
 
 class SubtitleOptions(Options):
@@ -132,13 +135,9 @@ class SubtitleReader(Reader):
         out = ""
         for line in lines:
             if out:
-                joint = "" if _CJK.search(out[-1:]) and _CJK.match(line.text) else " "
-                out += "\n\n" if line.pause >= self.options.gap else "\n" if line.turn else joint
+                out += "\n\n" if line.pause >= self.options.gap else "\n" if line.turn else " "
             out += line.text
         return out
-
-
-_CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
 
 def clean(line: str, sounds: bool = False) -> str:

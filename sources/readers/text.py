@@ -21,11 +21,29 @@ _FIELD = re.compile(r"^\s+:[\w -]+:(?: .*)?$")
 _ROLE = re.compile(r":[\w.+:-]+:`~?!?([^`<]+?)(?:\s*<[^`>]*>)?`")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]*>`__?")
 _NAMED_LINK = re.compile(r"`([^`]+)`__?(?!\w)")
-_LITERAL = re.compile(r"``(.+?)``")
-_STRONG = re.compile(r"(?<![\w*])\*\*(?=\S)(.+?)(?<=\S)\*\*(?!\w)")
+_LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
+_STRONG = re.compile(r"(?<![\w*])\*\*(?=\S)(.+?)(?<=\S)\*\*(?!\w)", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?!\w)")
 #: Directives whose body is prose or code to be read; the body of others (toctree, autoclass options, images) is not text.
-_PROSE = frozenset({"note", "warning", "admonition", "tip", "hint", "important", "caution", "danger", "seealso", "versionchanged", "versionadded", "deprecated", "topic", "epigraph", "rubric"})
+_PROSE = frozenset(
+    {
+        *(
+            "note",
+            "warning",
+            "admonition",
+            "tip",
+            "hint",
+            "important",
+            "caution",
+            "danger",
+            "seealso",
+            "topic",
+            "epigraph",
+            "rubric",
+        ),
+        *("versionchanged", "versionadded", "deprecated"),
+    }
+)
 _CODE = frozenset({"code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "prompt"})
 
 
@@ -74,36 +92,36 @@ class TextReader(Reader):
 
 def strip_rst(text: str) -> str:
     """Readable text of reStructuredText. Light on purpose: docutils knows none of the directives a Sphinx project defines."""
-    out: list[str] = []
+    kept: list[str] = []
     skip_below: int | None = None
-    lines = text.expandtabs(8).split("\n")
-    for line in lines:
+    for line in text.expandtabs(8).split("\n"):
         indent = len(line) - len(line.lstrip())
         if skip_below is not None:
             if not line.strip() or indent > skip_below:
                 continue
             skip_below = None
         if _UNDERLINE.match(line) or _TARGET.match(line):
-            continue
-        if match := _DIRECTIVE.match(line):
+            # A heading is a paragraph of its own.
+            kept.append("")
+        elif match := _DIRECTIVE.match(line):
             kind, argument = match[2].rsplit(":", 1)[-1], match[3] or ""
             if kind in _PROSE:
                 if argument and kind not in ("versionchanged", "versionadded", "deprecated"):
-                    out.append(match[1] + _inline(argument))
+                    kept.append(match[1] + argument)
             elif kind not in _CODE:
                 skip_below = len(match[1])
-            continue
-        if match := _COMMENT.match(line):
+        elif match := _COMMENT.match(line):
             skip_below = len(match[1])
-            continue
-        if _FIELD.match(line):
-            continue
-        out.append(_inline(line))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip()
+        elif not _FIELD.match(line):
+            kept.append(line)
+    return "\n\n".join(_paragraph(lines) for lines in paragraphs("\n".join(kept)))
 
 
-def _inline(line: str) -> str:
-    line = _ROLE.sub(r"\1", line)
-    line = _NAMED_LINK.sub(r"\1", _LINK.sub(r"\1", line))
-    line = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\1", _LITERAL.sub(r"\1", line)))
-    return re.sub(r"::\s*$", ":", line).rstrip()
+def _paragraph(lines: list[str]) -> str:
+    """Prose unwrapped and without inline markup; indented lines are code and stay."""
+    if lines[0].startswith("    "):
+        return "\n".join(lines)
+    text = unwrap(lines)
+    text = _NAMED_LINK.sub(r"\1", _LINK.sub(r"\1", _ROLE.sub(r"\1", text)))
+    text = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\1", _LITERAL.sub(r"\1", text)))
+    return re.sub(r"\s*::$", ":", text)

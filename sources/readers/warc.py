@@ -61,7 +61,11 @@ class WarcReader(Reader):
                     if (found := self._record(file, record, number)) is not None:
                         yield found
         except ArchiveLoadFailed as error:
-            yield Bad(f"{file.name}#record={number + 1}", "invalid_warc", str(error).strip().splitlines()[0][:60] if number == 0 else "after a good record")
+            yield Bad(
+                f"{file.name}#record={number + 1}",
+                "invalid_warc",
+                str(error).strip().splitlines()[0][:60] if number == 0 else "after a good record",
+            )
         except (*READ_ERRORS, ValueError) as error:
             yield Bad(f"{file.name}#record={number + 1}", "truncated", type(error).__name__)
         if number == 0 and file.size == 0:
@@ -80,12 +84,18 @@ class WarcReader(Reader):
             if len(text) < self.options.min_chars:
                 return Bad(origin, "no_text")
             return Record(origin, origin, text, created=created, extra={"url": url})
-        if record.rec_type not in ("response", "resource") or url.endswith("/robots.txt"):
+        # Crawlers keep their logs as resources with a URI of their own making.
+        if record.rec_type not in ("response", "resource") or not url.startswith("http") or url.endswith("/robots.txt"):
             return None
         headers = record.http_headers
         if headers is not None and not (headers.get_statuscode() or "").startswith("2"):
             return None
-        kind = ((headers.get_header("Content-Type") if headers else record.rec_headers.get_header("Content-Type")) or "").partition(";")[0].strip().lower()
+        kind = (
+            ((headers.get_header("Content-Type") if headers else record.rec_headers.get_header("Content-Type")) or "")
+            .partition(";")[0]
+            .strip()
+            .lower()
+        )
         if kind not in (*_HTML, *_TEXT):
             return None
         body = self._body(record)
@@ -116,7 +126,11 @@ def _header_opts_out(headers: Any) -> bool:
 
 def _page_opts_out(body: bytes) -> bool:
     # Only the head can hold the tag; a cut page still parses.
-    root = parse_html(body[:65536].decode("utf-8", "replace")) if b"robots" in body[:65536] or b"tdm-reservation" in body[:65536] else None
+    root = (
+        parse_html(body[:65536].decode("utf-8", "replace"))
+        if b"robots" in body[:65536] or b"tdm-reservation" in body[:65536]
+        else None
+    )
     if root is None:
         return False
     for meta in root.iter("meta"):

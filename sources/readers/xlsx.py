@@ -60,7 +60,7 @@ class XlsxReader(Reader):
                 for cells in sheet.iter_rows(values_only=True):
                     if columns is None:
                         columns = [str(cell).strip() if cell is not None else "" for cell in cells]
-                        check_columns(wanted, columns, file)
+                        check_columns(wanted, columns, file, self.options.optional)
                         continue
                     number += 1
                     row: dict[str, Any] = {name: cell for name, cell in zip(columns, cells, strict=False) if name in wanted}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,23 @@ import pytest
 from pipeline.tokens import Tokenizer, load_tokenizer
 from sources.document import TURN
 
-WORDS = ["today", "we", "walked", "slowly", "home", "and", "it's", "been", "a", "longer", "week", "for", "all", "你好", "🙂"]
+WORDS = [
+    "today",
+    "we",
+    "walked",
+    "slowly",
+    "home",
+    "and",
+    "it's",
+    "been",
+    "a",
+    "longer",
+    "week",
+    "for",
+    "all",
+    "你好",
+    "🙂",
+]
 
 
 def make_text(rng: random.Random, words: int) -> str:
@@ -50,8 +67,14 @@ def any_tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return request.getfixturevalue(request.param)
 
 
-def make_table(tokenizer: Tokenizer, rows: int = 257) -> pa.Table:
-    """A shard of short and long rows, one with a single character, in two chunks."""
+@pytest.fixture
+def make_table() -> Callable[[Tokenizer], pa.Table]:
+    """A function from a tokenizer to a shard of 257 rows counted by it."""
+    return _make_table
+
+
+def _make_table(tokenizer: Tokenizer, rows: int = 257) -> pa.Table:
+    """Short and long rows, one with a single character, in two chunks."""
     rng = random.Random(rows)
     texts = [make_text(rng, rng.choice([1, 5, 50, 400])) for _ in range(rows)]
     texts[rows // 2] = "a"

@@ -7,6 +7,7 @@ The consumers of tokenized shards need torch (``pip install torch mosaicml-strea
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from conftest import make_table
 
 from pipeline.formats import FORMATS, MdsWriter, ParquetWriter, shard_writer
 from pipeline.tokens import Tokenizer
+
+MakeTable = Callable[[Tokenizer], pa.Table]
 
 
 def expected(table: pa.Table, tokenizer: Tokenizer) -> list[list[int]]:
@@ -28,7 +30,9 @@ def expected(table: pa.Table, tokenizer: Tokenizer) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_same_table_same_bytes_and_counts(name: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_same_table_same_bytes_and_counts(
+    name: str, tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable
+) -> None:
     table = make_table(tokenizer)
     contents = []
     for folder, rows in (("a", table), ("b", table.combine_chunks())):
@@ -45,7 +49,7 @@ def test_same_table_same_bytes_and_counts(name: str, tokenizer: Tokenizer, tmp_p
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_empty_shard(name: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_an_empty_shard(name: str, tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     writer = shard_writer(name, tokenizer)
     files = writer.write(make_table(tokenizer).slice(0, 0), tmp_path, "none")
     writer.finish(tmp_path, files)
@@ -60,13 +64,13 @@ def test_unknown_formats_and_missing_tokenizers_are_refused() -> None:
 
 
 def test_tokens_of_another_tokenizer_are_refused(
-    tokenizer: Tokenizer, small_tokenizer: Tokenizer, tmp_path: Path
+    tokenizer: Tokenizer, small_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable
 ) -> None:
     with pytest.raises(ValueError, match="not counted by"):
         shard_writer("megatron", small_tokenizer).write(make_table(tokenizer), tmp_path, "x")
 
 
-def test_parquet(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_parquet(tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     table = make_table(tokenizer)
     ParquetWriter(rows=100, group_bytes=20_000).write(table, tmp_path, "train-00000")
     with pq.ParquetFile(tmp_path / "train-00000.parquet") as file:
@@ -81,7 +85,7 @@ def test_parquet(tokenizer: Tokenizer, tmp_path: Path) -> None:
         assert all(size <= 20_000 or group.num_rows == 1 for size, group in zip(sizes, groups, strict=True))
 
 
-def test_parquet_in_datasets(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_parquet_in_datasets(tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     datasets = pytest.importorskip("datasets")
     table = make_table(tokenizer)
     shard_writer("parquet").write(table, tmp_path, "train-00000")
@@ -92,7 +96,7 @@ def test_parquet_in_datasets(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert [row["id"] for row in streamed] == table["id"].to_pylist()
 
 
-def test_jsonl(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_jsonl(tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     table = make_table(tokenizer)
     shard_writer("jsonl").write(table, tmp_path, "train-00000")
     with zstandard.open(tmp_path / "train-00000.jsonl.zst", "rt", encoding="utf-8", newline="\n") as file:
@@ -103,7 +107,7 @@ def test_jsonl(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert rows[0]["turns"] == table["turns"][0].as_py()
 
 
-def test_jsonl_in_datasets(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_jsonl_in_datasets(tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     datasets = pytest.importorskip("datasets")
     table = make_table(tokenizer)
     shard_writer("jsonl").write(table, tmp_path, "train-00000")
@@ -112,7 +116,7 @@ def test_jsonl_in_datasets(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert rows["text"][:] == table["text"].to_pylist()
 
 
-def test_jsonl_in_datatrove(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_jsonl_in_datatrove(tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     readers = pytest.importorskip("datatrove.pipeline.readers")
     table = make_table(tokenizer)
     shard_writer("jsonl").write(table, tmp_path, "train-00000")
@@ -122,7 +126,7 @@ def test_jsonl_in_datatrove(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert documents[5].metadata["source"] == table["source"][5].as_py()
 
 
-def test_megatron_in_megatron_core(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_megatron_in_megatron_core(any_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     indexed = pytest.importorskip(
         "megatron.core.datasets.indexed_dataset", reason="needs torch and megatron-core", exc_type=ImportError
     )
@@ -139,7 +143,7 @@ def test_megatron_in_megatron_core(any_tokenizer: Tokenizer, tmp_path: Path) -> 
     assert dataset.get(3, offset=0, length=2).tolist() == want[3][:2]
 
 
-def test_megatron_equals_datatroves_writer(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_megatron_equals_datatroves_writer(any_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     megatron = pytest.importorskip("datatrove.pipeline.tokens.megatron_tokenizer")
     table = make_table(any_tokenizer)
     shard_writer("megatron", any_tokenizer).write(table, tmp_path, "ours")
@@ -152,7 +156,7 @@ def test_megatron_equals_datatroves_writer(any_tokenizer: Tokenizer, tmp_path: P
         assert (tmp_path / f"ours.{suffix}").read_bytes() == (tmp_path / f"theirs.{suffix}").read_bytes()
 
 
-def test_datatrove_in_its_dataset(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_datatrove_in_its_dataset(any_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     pytest.importorskip("torch", reason="datatrove's datasets need torch")
     reader = pytest.importorskip("datatrove.utils.dataset")
     table = make_table(any_tokenizer)
@@ -164,7 +168,7 @@ def test_datatrove_in_its_dataset(any_tokenizer: Tokenizer, tmp_path: Path) -> N
     for i in (0, 1):
         documents = expected(table.slice(i * 100, 100), any_tokenizer)
         flat = [token for document in documents for token in document]
-        places = [place for document in documents for place in range(len(document))]
+        ends = set(np.cumsum([len(document) for document in documents]).tolist())
         data = reader.DatatroveFileDataset(
             str(tmp_path / f"train-{i:05d}.ds"), seq_len=length, token_size=size, return_positions=True
         )
@@ -172,15 +176,19 @@ def test_datatrove_in_its_dataset(any_tokenizer: Tokenizer, tmp_path: Path) -> N
         for n in range(len(data)):
             window = slice(n * (length + 1), (n + 1) * (length + 1))
             assert data[n]["input_ids"].tolist() == flat[window]
-            # Only the first window's positions: later ones of datatrove 0.10 count from the window's start, not the document's.
-            if n == 0:
-                assert data[n]["positions"].tolist() == places[window]
+            # datatrove counts positions from the last document's end, or from the window's start.
+            positions, at = [], 0
+            for place in range(window.start, window.stop):
+                at = 0 if place in ends else at
+                positions.append(at)
+                at += 1
+            assert data[n]["positions"].tolist() == positions
     folder = reader.DatatroveFolderDataset(str(tmp_path), seq_len=length, filename_pattern="*.ds", token_size=size)
     first = [t for d in expected(table.slice(0, 100), any_tokenizer) for t in d]
     assert folder[0]["input_ids"].tolist() == first[: length + 1]
 
 
-def test_datatrove_equals_its_writer(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_datatrove_equals_its_writer(any_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     tokens = pytest.importorskip("datatrove.pipeline.tokens.tokenizer")
     table = make_table(any_tokenizer)
     shard_writer("datatrove", any_tokenizer).write(table, tmp_path, "ours")
@@ -198,7 +206,7 @@ def test_datatrove_equals_its_writer(any_tokenizer: Tokenizer, tmp_path: Path) -
         assert (tmp_path / f"ours.{suffix}").read_bytes() == (tmp_path / f"theirs.{suffix}").read_bytes()
 
 
-def test_mds_in_streaming(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_mds_in_streaming(any_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     streaming = pytest.importorskip("streaming", reason="needs mosaicml-streaming")
     table = make_table(any_tokenizer)
     writer = MdsWriter(any_tokenizer, size_limit=20_000)
@@ -214,7 +222,7 @@ def test_mds_in_streaming(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert [row["tokens"].tolist() for row in streamed] == want
 
 
-def test_mds_equals_its_writer(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_mds_equals_its_writer(any_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
     streaming = pytest.importorskip("streaming", reason="needs mosaicml-streaming")
     table = make_table(any_tokenizer)
     writer = MdsWriter(any_tokenizer, size_limit=20_000)

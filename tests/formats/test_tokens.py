@@ -15,9 +15,10 @@ from sources.errors import UserError
 
 CASES = [
     "", " ", "\n", "a", "I'm, YOU'RE, don'T, we'll", "  two before", "two after  ", "a\n\n\n  b\t\tc \r\n d", "\n \n",
-    "\t.d", "\u00a0'll", "😀👩‍👩‍👧‍👦🏳️‍🌈❤️", "你好，世界。我今天很难过", "naïve café ǅ ʰ ß", "1234567 89 3.14", "https://a.example/b?c=d//e",
-    "<|endoftext|> is text", "e\u0301\u0301 a\u0300", "हिन्दी में", "العربية", "日本語カタカナ", "x" * 500, " " * 300, "\n" * 50, "'S 'LL it'Ve ſ's K's",
-    "\u2028\u2029\x85 x", "!!!???///\n\n//", "\ufeffmark", "zero\u200bwidth", "\x00\x01", "🅘'a", " ꛯ",
+    "\t.d", "\u00a0'll", "😀👩‍👩‍👧‍👦🏳️‍🌈❤️", "你好，世界。我今天很难过", "naïve café ǅ ʰ ß", "1234567 89 3.14",
+    "https://a.example/b?c=d//e", "<|endoftext|> is text", "e\u0301\u0301 a\u0300", "हिन्दी में", "العربية",
+    "日本語カタカナ", "x" * 500, " " * 300, "\n" * 50, "'S 'LL it'Ve ſ's K's", "\u2028\u2029\x85 x",
+    "!!!???///\n\n//", "\ufeffmark", "zero\u200bwidth", "\x00\x01", "🅘'a", " ꛯ",
 ]  # fmt: skip
 
 
