@@ -124,6 +124,7 @@ def clean(texts: pa.Array, family: str) -> pa.Array:
     series = pl.Series("text", texts, dtype=pl.String)
     if len(series) == 0:
         return pa.array([], pa.string())
+    series = series.str.strip_chars_start()  # ftfy looks at how a line starts: what it sees must be what is kept
     rows = may_change(series).arg_true()
     if len(rows):
         series = series.scatter(rows, _fix(series.gather(rows), family in _ALWAYS_UNESCAPE))

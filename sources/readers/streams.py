@@ -81,14 +81,32 @@ def text_lines(file: FileRef, encoding: str) -> Iterator[str]:
 
     :raises Broken: see :func:`blocks`.
     """
-    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-    held = ""
+    codec = codecs.lookup(encoding).name
+    if codec.startswith(("utf-16", "utf-32")):
+        yield from _wide_lines(file, encoding)
+        return
+    decode = codecs.getdecoder(codec)
+    held = b""
     for number, block in enumerate(blocks(file)):
-        text = held + decoder.decode(block)
+        data = held + block if held else block
         if number == 0:
-            text = text.removeprefix("\ufeff")
+            data = data.removeprefix(codecs.BOM_UTF8)
         # An old Mac file has only carriage returns; one at the very end may be half of a \r\n, so it waits.
-        cut = text.rfind("\n") + 1 or text.rfind("\r", 0, len(text) - 1) + 1
+        cut = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, len(data) - 1) + 1
+        for line in data[:cut].splitlines(keepends=True):
+            yield decode(line, "surrogateescape")[0]
+        held = data[cut:]
+    for line in held.splitlines(keepends=True):
+        yield decode(line, "surrogateescape")[0]
+
+
+def _wide_lines(file: FileRef, encoding: str) -> Iterator[str]:
+    # A line end is no single byte here, so text is decoded before it is cut.
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    held = ""
+    for block in blocks(file):
+        text = held + decoder.decode(block)
+        cut = text.rfind("\n") + 1
         yield from io.StringIO(text[:cut], newline="")
         held = text[cut:]
     yield from io.StringIO(held + decoder.decode(b"", True), newline="")

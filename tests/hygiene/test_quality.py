@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import datatrove.pipeline.filters.gopher_quality_filter as gopher_quality
 import datatrove.pipeline.filters.gopher_repetition_filter as gopher_repetition
@@ -16,6 +17,11 @@ from sources.document import FAMILIES
 from sources.errors import UserError
 
 WORDS = "the be to of and that have with sleep calm river stone garden letter morning friend quiet walk bread lamp".split()
+
+
+SAID = [
+    f"{verb} the {thing}." for verb in ("I lost", "You found", "Tell me of", "We like") for thing in ("cat", "bus", "night", "book", "tea")
+]
 
 
 def _texts(seed: int, count: int = 300) -> list[str]:
@@ -34,16 +40,16 @@ def _texts(seed: int, count: int = 300) -> list[str]:
     return texts
 
 
-def test_repetition_is_counted_like_datatrove(monkeypatch) -> None:
+def test_repetition_is_counted_like_datatrove() -> None:
     texts = _texts(1)
     m = q.measure(pa.array(texts)).to_pydict()
     for row, text in enumerate(texts):
         words = text.split()
-        paragraphs = [p for p in __import__("re").split(r"\n{2,}", text.strip())]
+        paragraphs = re.split(r"\n{2,}", text.strip())
         repeated, chars = gopher_repetition.find_duplicates(paragraphs)
         assert m["dup_paragraph_fraction"][row] == pytest.approx(repeated / len(paragraphs), abs=1e-6)
         assert m["dup_paragraph_char_fraction"][row] == pytest.approx(chars / len(text), abs=1e-6)
-        lines = __import__("re").split(r"\n+", text)
+        lines = re.split(r"\n+", text)
         repeated, chars = gopher_repetition.find_duplicates(lines)
         assert m["dup_line_fraction"][row] == pytest.approx(repeated / len(lines), abs=1e-6)
         assert m["dup_line_char_fraction"][row] == pytest.approx(chars / len(text), abs=1e-6)
@@ -75,11 +81,11 @@ def test_verdicts_agree_with_datatroves_filters(monkeypatch) -> None:
     ours = q.verdict(q.measure(pa.array(texts)), limits).to_pylist()
     differing = []
     for text, reason in zip(texts, ours, strict=True):
-        passes = quality.filter(Document(text=text, id="")) is True and repetition.filter(Document(text=text, id="")) is True
-        if passes != (reason is None):
-            differing.append((reason, text))
+        answers = [step.filter(Document(text=text, id="")) for step in (quality, repetition)]
+        if all(answer is True for answer in answers) != (reason is None):
+            differing.append((reason, answers, text))
     # The ellipsis rule asks for four lines here, which is all they may differ by.
-    assert all(reason is None and len(text.splitlines()) < 4 for reason, text in differing), differing[:3]
+    assert all(reason is None and len(text.splitlines()) < 4 for reason, _, text in differing), differing[:3]
     assert 20 < sum(reason is None for reason in ours) < 480
 
 
@@ -99,12 +105,12 @@ def test_a_value_on_the_threshold_passes_in_both() -> None:
     limits = q.thresholds("general", {"max_dup_lines": 0.2, "min_words": 1})
     measures = pa.Table.from_batches([batch])  # noqa: F841
     assert batch["dup_line_fraction"][0].as_py() == np.float32(0.2)
-    reason = duckdb.sql(f"SELECT {q.verdict_sql(limits)} FROM measures").fetchone()[0]
+    reason = duckdb.sql(f"SELECT {q.verdict_sql(limits)} FROM measures").fetchall()[0][0]
     assert reason == q.verdict(batch, limits)[0].as_py() and reason != "gopher_dup_lines"
 
 
 def test_families_differ_where_their_texts_do() -> None:
-    talk = "\n".join(f"{who}: {line}" for who, line in zip(["A", "B"] * 12, ["I see.", "Yes.", "I slept badly and the night was long."] * 8, strict=True))
+    talk = "\n".join(f"{who}: {line}" for who, line in zip(["A", "B"] * 12, ["I see.", "Yes.", *SAID[:10]] + ["I see.", "Yes.", *SAID[10:]], strict=True))
     moment = "My daughter smiled at me when I came home today."
     posts = q.measure(pa.array([talk, moment, "\u6211\u4eca\u5929\u89c9\u5f97\u5f88\u96be\u8fc7\uff0c\u4e0d\u77e5\u9053\u8be5\u600e\u4e48\u529e\u3002" * 1]))
     assert q.verdict(posts, q.thresholds("transcript"))[0].as_py() is None
