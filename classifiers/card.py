@@ -63,11 +63,12 @@ _FIGURES = {
     "relevance_mae": "relevance, mean absolute error (of 5)",
     "facets_macro_auroc": "facets, macro AUROC",
     "auroc_safety_harm": "any harm, AUROC",
+    "hatecheck_auroc": "HateCheck (never trained on), `safety_harm`, AUROC",
     "auroc_safety_disclosure": "disclosure, AUROC",
     "auroc_safety_discusses_harm": "discusses harm, AUROC",
     "auroc_responds": "somebody responds, AUROC",
-    "support_spearman": "support where somebody responds, Spearman",
-    "behaviours_macro_auroc": "behaviours where somebody responds, macro AUROC",
+    "support_spearman": "support (0 where nobody responds), Spearman",
+    "support_spearman_of_answered": "support among texts in which somebody responds, Spearman",
 }
 
 
@@ -95,38 +96,44 @@ def write_card(path: Path, report: TrainReport, settings: Settings) -> None:
     missing = f"\nNot found when these weights were trained: {', '.join(report.missing)}.\n" if report.missing else ""
     taught = (
         "A frozen sentence encoder (all-MiniLM-L6-v2, Apache-2.0) with logistic heads learnt from the annotated texts\n"
-        "labelled what the distant texts do not say, and its vectors of single words are where the student's rows start."
+        "labelled what the distant texts do not say; its vectors of single words are where the student's rows start."
         if report.taught
         else "No teacher was used: heads a distant text does not label learnt nothing from it."
     )
+    chosen = ", ".join(f"{name} {value}" for name, value in asdict(settings).items())
     card = f"""# Model card: wellmix text classifiers
 
 Written by `wellmix train`; the figures are those of the weights in `weights/` (version `{report.version}`).
 
 ## What it is
 
-One fastText-style linear model (averaged word and word-bigram rows, a logistic output for each label) that scores English
-text against `taxonomy.py`: relevance to human wellbeing (0-5), facets, stance, register, whether somebody responds to
-somebody's situation, how well (0-3) and by which behaviours, and safety. Scores are calibrated probabilities; relevance and
-support are expected values. Settings: {", ".join(f"{k} {v}" for k, v in asdict(settings).items())}.
+One fastText-style linear model (averaged word and word-bigram rows, a logistic output for each label) that scores
+English text against `taxonomy.py`: relevance to human wellbeing (0-5), facets, stance, register, whether somebody
+responds to somebody's situation, how much support that gives (0-3), and safety. Scores are calibrated
+probabilities; relevance and support are expected values. Settings:
+{chosen}.
 {taught}
 
-Meant for: choosing and weighting pretraining documents, as the first and cheapest of several tiers. Not meant for: judging
-people, clinical or crisis triage, moderation of a live service, or any decision about a single person.
+Meant for: choosing and weighting pretraining documents, as the first and cheapest of several tiers. Not meant for:
+judging people, clinical or crisis triage, moderation of a live service, or any decision about a single person.
 
-**Language: English only.** Other languages get no score (`abstain` = `language`), nor do texts of fewer than two known words.
+**Language: English only.** Other languages get no score (`abstain` = `language`), nor do texts of fewer than two
+known words.
 
 ## Figures
 
-Held out by corpus: groups of corpora were left out in turn, together with every training text that shares ten running words
-with them; calibration and thresholds are fitted on the same held-out scores. The annotators are language models that agree
-with each other at Spearman .93 for relevance; their labels are good, not truth. {report.texts["annotated"]:,} annotated texts.
+Held out by corpus: groups of corpora were left out in turn, together with every training text that shares ten
+running words with them; calibration and thresholds are fitted on the same held-out scores. The annotators are
+language models that agree with each other at Spearman .93 for relevance; their labels are good, not truth.
+Read the figures as slightly flattering: thresholds, and the choice among five settings, were made on these scores.
+{report.texts["annotated"]:,} annotated texts.
 
 | measure | held out |
 |---|---|
 {measured}
 
-Safety at the recommended threshold, `safety_harm` >= {report.thresholds["safety_harm"]:.3f}, with 95 % Wilson intervals:
+Safety at the recommended threshold, `safety_harm` >= {report.thresholds["safety_harm"]:.3f}, with 95 % Wilson
+intervals (the threshold was set so as to remove at most 2 % of lived experience; what it misses is the price):
 
 - benign lived experience wrongly removed: {report.lived_removed}
 - harmful texts missed: {report.harm_missed}
@@ -135,22 +142,29 @@ Safety at the recommended threshold, `safety_harm` >= {report.thresholds["safety
 |---|---|---|
 {heads}
 
-A relevance of {report.thresholds["relevance"]} or more is the recommended cut for "wellbeing is a real theme" (rubric 3 or more).
+A relevance of {report.thresholds["relevance"]} or more is the recommended cut for "wellbeing is a real theme"
+(rubric 3 or more).
 
 ## Limits
 
-- A bag of words and word pairs: it does not read negation, irony, quotation or who does what to whom.
-- Not learned at all, for want of texts anyone should hold: {unlearned}. Their absence from the scores is not an all-clear.
-- `threat` and `bad_advice` had a handful of annotated texts: use `safety_harm`, which pools every class.
-- Harm was learned mostly from tweets, forum comments and chat replies; older or literary prose is judged by analogy.
+- A bag of words and word pairs: it does not read negation, irony, quotation or who does what to whom. HateCheck,
+  made of pairs that differ in just that, shows it: near chance. At the harm threshold this is a coarse first sieve.
+- Not learned at all, for want of texts anyone should hold: {unlearned}. Their absence from the scores is not an
+  all-clear.
+- `threat` had a handful of annotated texts: use `safety_harm`, which pools every class.
+- `support` says that there is support; it hardly ranks good support above poor (last line of the first table).
+  Behaviours of responders are not scored at all: a bag of words did not tell them apart on unseen corpora.
+- Harm was learned mostly from tweets, forum comments and chat replies; older or literary prose is judged by
+  analogy.
 - Facets over-fire on texts about people in general; the top of relevance (4-5) is drawn towards the middle.
-- A long text takes its highest window for safety: the longer the text, the likelier a false alarm. Cut books into pages.
+- A long text takes its highest window for safety: the longer the text, the likelier a false alarm. Cut books into
+  pages.
 
 ## Texts learnt from
 
-{report.texts["annotated"]:,} texts annotated with the rubric, {report.texts["distant"]:,} labelled by where they come from. The weights hold words and
-numbers, no texts. Corpora marked NC or "none stated" make these weights fit for research; retrain without them
-for other uses.
+{report.texts["annotated"]:,} texts annotated with the rubric, {report.texts["distant"]:,} labelled by where they come
+from. The weights hold words and numbers, no texts. Corpora marked NC or "none stated" make these weights fit for
+research; retrain without them for other uses.
 {missing}
 | corpus | texts | licence as stated |
 |---|---|---|

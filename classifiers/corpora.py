@@ -17,15 +17,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from classifiers.taxonomy import BEHAVIOURS, FACETS, HARMFUL, REGISTER, STANCE
+from classifiers.taxonomy import FACETS, HARMFUL, REGISTER, STANCE
 from sources.errors import UserError
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
-#: Harm classes with enough labels to learn. The others of the taxonomy have none in public data we may hold, on purpose.
-LEARNED_HARM = ("hate", "harassment", "threat", "bad_advice")
+#: Harm classes with enough labels to learn. The taxonomy has others that no data here shows, on purpose.
+LEARNED_HARM = ("hate", "harassment", "threat")
 #: All that a model says of a text. ``relevance_k`` is "relevance is at least k"; ``responds`` is "somebody in it
-#: responds to somebody's situation"; ``support_k`` is "support is at least k", given that.
+#: responds to somebody's situation"; ``support_k`` is "somebody does, with support of at least k". Behaviours of a
+#: responder are not learned: on held-out corpora a bag of words told them apart no better than chance (AUROC .53).
 HEADS: tuple[str, ...] = (
     *(f"relevance_{k}" for k in range(1, 6)),
     *(f"facet_{name}" for name in FACETS),
@@ -33,7 +34,6 @@ HEADS: tuple[str, ...] = (
     *(f"register_{name}" for name in REGISTER if name != "promotional"),
     "responds",
     *(f"support_{k}" for k in range(1, 4)),
-    *(f"behaviour_{name}" for name in BEHAVIOURS),
     "safety_disclosure",
     "safety_discusses_harm",
     *(f"safety_{name}" for name in LEARNED_HARM),
@@ -43,7 +43,7 @@ HEAD_INDEX = {name: i for i, name in enumerate(HEADS)}
 
 NO_HARM = {"safety_harm": 0.0} | {f"safety_{name}": 0.0 for name in LEARNED_HARM}
 NOTHING = (
-    {name: 0.0 for name in HEADS if name.startswith(("relevance", "facet", "safety", "responds", "behaviour"))}
+    {name: 0.0 for name in HEADS if name.startswith(("relevance", "facet", "safety", "responds", "support"))}
     | {"stance_neutral": 1.0, "stance_struggling": 0.0, "stance_flourishing": 0.0, "stance_mixed": 0.0}
 )  # fmt: skip
 
@@ -96,7 +96,8 @@ def _below(probability: float, *key: object) -> bool:
 
 
 _ROLE = re.compile(
-    r"^(?:[\d.]+ \d \d+ )?(?:\[[A-Z][^\]\n]{2,40}\] )?(?:(?:Q|A|Poster|Reply|Client|Counselor|Speaker|Doctor|Patient): )?",
+    r"^(?:[\d.]+ \d \d+ )?(?:\[[A-Z][^\]\n]{2,40}\] )?"
+    r"(?:(?:Q|A|Poster|Reply|Client|Counselor|Speaker|Doctor|Patient): )?",
     re.MULTILINE,
 )
 
@@ -131,15 +132,20 @@ def annotated(data: Path) -> Iterator[Example]:
                 ) from error
 
 
+def hatecheck(data: Path) -> tuple[list[str], list[bool]]:
+    """HateCheck's cases and whether each is hateful (Röttger et al. 2021). For evaluation only; empty if not there."""
+    path = data / "safety/hatecheck/test_suite_cases.csv"
+    rows = list(_rows(path)) if path.is_file() else []
+    return [row["test_case"] for row in rows], [row["label_gold"] == "hateful" for row in rows]
+
+
 def _rubric_targets(row: dict) -> dict[str, float]:
     targets = {f"relevance_{k}": float(row["relevance"] >= k) for k in range(1, 6)}
     targets |= {f"facet_{name}": float(name in row["facets"]) for name in FACETS}
     targets |= {f"stance_{name}": float(row["stance"] == name) for name in STANCE}
     targets |= {f"register_{name}": float(row["register"] == name) for name in REGISTER}
     targets["responds"] = float(row["support"] is not None)
-    if row["support"] is not None:
-        targets |= {f"support_{k}": float(row["support"] >= k) for k in range(1, 4)}
-        targets |= {f"behaviour_{name}": float(name in row["behaviours"]) for name in BEHAVIOURS}
+    targets |= {f"support_{k}": float((row["support"] or 0) >= k) for k in range(1, 4)}
     for name in ("disclosure", "discusses_harm", *LEARNED_HARM):
         targets[f"safety_{name}"] = float(name in row["safety"])
     targets["safety_harm"] = float(any(name in HARMFUL for name in row["safety"]))
@@ -147,9 +153,8 @@ def _rubric_targets(row: dict) -> dict[str, float]:
 
 
 def _rows(path: Path, delimiter: str = ",", names: list[str] | None = None, quote: bool = True) -> Iterator[dict]:
-    opened = gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="") if path.suffix == ".gz" else path.open(
-        encoding="utf-8", errors="replace", newline=""
-    )  # fmt: skip
+    opener = gzip.open if path.suffix == ".gz" else open
+    opened = opener(path, "rt", encoding="utf-8", errors="replace", newline="")
     with opened as lines:
         quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
         clean = (line.replace("\0", "") for line in lines)
@@ -199,7 +204,8 @@ def _sdcnl(data: Path) -> Iterator[Example]:
 
 def _rmhd(data: Path) -> Iterator[Example]:
     troubled = {"EDAnonymous", "addiction", "alcoholism", "bpd", "depression", "ptsd", "suicidewatch", "lonely",
-                "socialanxiety", "anxiety", "healthanxiety", "bipolarreddit", "mentalhealth", "schizophrenia"}  # fmt: skip
+                "socialanxiety", "anxiety", "healthanxiety", "bipolarreddit", "mentalhealth",
+                "schizophrenia"}  # fmt: skip
     telling = {"EDAnonymous", "addiction", "alcoholism", "suicidewatch", "SuicideWatch"}
     for row in _rows(data / "forum/rmhd/rmhd_27subreddits_260posts_test.csv.gz"):
         targets = dict(NO_HARM)
@@ -428,12 +434,6 @@ def _diasafety(data: Path) -> Iterator[Example]:
         elif category == "Biased Opinion":
             targets = {"safety_hate": 0.6, "safety_harm": 0.7} if unsafe else {"safety_hate": 0.0}
             yield Example(row["response"], "diasafety", targets)
-        elif category == "Toxicity Agreement":
-            # Both halves are read together by a reader of the text, and the first half is toxic either way.
-            yield Example(f"{row['context']}\n{row['response']}", "diasafety", {"safety_harm": 0.8})
-        else:
-            targets = {"safety_bad_advice": 0.8, "safety_harm": 0.5} if unsafe else dict(NO_HARM)
-            yield Example(f"{row['context']}\n{row['response']}", "diasafety", targets)
 
 
 #: reader -> how many of its texts to keep; chosen by hash, so the choice does not move when a corpus grows.
@@ -442,7 +442,7 @@ DISTANT: dict[Callable[[Path], Iterator[Example]], int] = {
     _counsel_chat: 900, _epitome: 700, _esconv: 900, _empathetic: 500, _edos: 600, _mts: 300, _positive_frames: 500,
     _empathic_reactions: 400, _emobank: 700, _ag_news: 1000, _flask: 400, _dolly: 1200, _openassistant: 250,
     _sad_stress: 400, _nltk: 1200, _books: 2400, _textbooks: 1800, _surge: 900, _davidson: 2200, _tweeteval: 3000,
-    _diasafety: 2400,
+    _diasafety: 800,
 }  # fmt: skip
 
 

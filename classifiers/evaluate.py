@@ -1,8 +1,10 @@
 """Honest figures: models judged on corpora they never saw.
 
 Random splits flatter a text classifier, since it learns what a corpus looks like. Here whole groups of corpora are held
-out in turn (corpora that share texts form one group), a training text that shares ten running words with a held-out text
-is left out, and everything that is fitted (teacher, student, calibration) is fitted without the held-out fold.
+out in turn (corpora that share texts form one group), a training text that shares ten running words with a held-out
+text is left out, and teacher and student are fitted without the held-out fold. Calibration (two numbers a label) and
+thresholds are fitted on the pooled held-out scores themselves: rank figures hardly depend on them, rates at a
+threshold do.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class Rate:
 
 
 def folds_of(examples: list[Example], folds: int) -> dict[str, int]:
-    """Which fold each group of annotated corpora is held out in: the largest groups first, each to the smallest fold."""
+    """Which fold each group of annotated corpora is held out in: largest groups first, each to the smallest fold."""
     sizes = Counter(group_of(example.corpus) for example in examples if example.annotated)
     filled = [0] * folds
     chosen: dict[str, int] = {}
@@ -140,18 +142,13 @@ def figures(targets: np.ndarray, scores: np.ndarray, thresholds: dict[str, float
         "facets_macro_auroc": float(np.mean([_head_auroc(targets, scores, f"facet_{name}") for name in FACETS])),
     }
     for name in HEAD_INDEX:
-        if not name.startswith(("relevance_", "support_", "behaviour_")):
+        if not name.startswith(("relevance_", "support_")):
             result[f"auroc_{name}"] = _head_auroc(targets, scores, name)
-    answered = targets[:, HEAD_INDEX["responds"]] > 0.5
     steps = [HEAD_INDEX[f"support_{k}"] for k in range(1, 4)]
-    result["support_spearman"] = spearman(
-        targets[answered][:, steps].sum(axis=1), scores[answered][:, steps].sum(axis=1)
-    )
-    behaviours = [
-        _head_auroc(targets[answered], scores[answered], name) for name in HEAD_INDEX if name.startswith("behaviour_")
-    ]
-    measured = [value for value in behaviours if value == value]  # a behaviour nobody shows has no AUROC
-    result["behaviours_macro_auroc"] = float(np.mean(measured)) if measured else float("nan")
+    support, guessed = targets[:, steps].sum(axis=1), scores[:, steps].sum(axis=1)
+    result["support_spearman"] = spearman(support, guessed)
+    answered = targets[:, HEAD_INDEX["responds"]] > 0.5
+    result["support_spearman_of_answered"] = spearman(support[answered], guessed[answered])
     return {name: round(value, 4) for name, value in result.items() if value == value}
 
 
@@ -162,7 +159,7 @@ def _head_auroc(targets: np.ndarray, scores: np.ndarray, name: str) -> float:
 
 
 def safety_errors(targets: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[Rate, Rate]:
-    """Benign lived experience wrongly removed, and harmful texts missed, when ``safety_harm`` is cut at ``threshold``."""
+    """Benign lived experience wrongly removed, and harmful texts missed, at a ``threshold`` of ``safety_harm``."""
     removed = scores[:, HEAD_INDEX["safety_harm"]] >= threshold
     lived, harmful = lived_experience(targets), targets[:, HEAD_INDEX["safety_harm"]] > 0.5
     return (

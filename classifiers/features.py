@@ -1,6 +1,6 @@
 """From text bytes to linear scores: a compiled reading of fastText models.
 
-fastText averages the rows of a matrix that a line's words and word n-grams point at, and multiplies by an output matrix.
+fastText averages the rows of a matrix that a line's words and word n-grams point at, and multiplies by a second matrix.
 Its Python binding builds a list of labels for every text, which costs more than the arithmetic. Here one kernel walks
 the UTF-8 bytes of an Arrow buffer and does the same sums (``tests/classifiers/test_features.py`` holds it to
 ``fasttext``'s own answers), so scoring cost does not grow with the number of labels.
@@ -108,6 +108,8 @@ class Tables:
     :param matrix: float32, shape (words + bucket, dim): the row of each word, then of each n-gram bucket.
     :param bucket: number of n-gram buckets.
     :param ngrams: longest word n-gram, 1 or 2.
+    :param prior: rows of zeros averaged with a text's own, so that three words say less than three hundred. fastText
+        itself has none, and calls a one-line fragment the most extreme text of all.
     """
 
     words: np.ndarray
@@ -115,6 +117,7 @@ class Tables:
     matrix: np.ndarray
     bucket: int
     ngrams: int
+    prior: float = 0.0
 
     def __post_init__(self) -> None:
         slots, hashes = _index_words(self.words, self.offsets)
@@ -133,11 +136,11 @@ class Tables:
         return cls(_join(encoded), _offsets(encoded), matrix, bucket, arguments.wordNgrams)
 
     @classmethod
-    def untrained(cls, vocabulary: list[str], dim: int, bucket: int) -> Tables:
+    def untrained(cls, vocabulary: list[str], dim: int, bucket: int, prior: float) -> Tables:
         """Tables of zeros over a vocabulary (fastText's end of line added), with word bigrams."""
         encoded = [b"</s>", *(word.encode("utf-8") for word in vocabulary)]
         matrix = np.zeros((len(encoded) + bucket, dim), dtype=np.float32)
-        return cls(_join(encoded), _offsets(encoded), matrix, bucket, 2)
+        return cls(_join(encoded), _offsets(encoded), matrix, bucket, 2, prior)
 
     @property
     def dim(self) -> int:
@@ -251,15 +254,15 @@ def rows_of_line(line, size, words, offsets, slots, hashes, bucket, ngrams, rows
 
 
 @numba.njit(cache=True, nogil=True)
-def _mean_of_rows(matrix, rows, count, hidden):
-    """Mean of ``matrix[rows[:count]]``, summed in order, into ``hidden``."""
+def _mean_of_rows(matrix, rows, count, prior, hidden):
+    """Mean of ``matrix[rows[:count]]`` and ``prior`` rows of zeros, summed in order, into ``hidden``."""
     hidden[:] = np.float32(0)
     for i in range(count):
         row = rows[i]
         for d in range(hidden.shape[0]):
             hidden[d] += matrix[row, d]
     if count > 0:
-        scale = np.float32(1.0 / count)
+        scale = np.float32(1.0 / (count + prior))
         for d in range(hidden.shape[0]):
             hidden[d] *= scale
 
@@ -274,7 +277,9 @@ def _boundary(data, at, end):
 
 
 @numba.njit(cache=True, nogil=True)
-def _score(data, begins, ends, firsts, words, offsets, slots, hashes, matrix, bucket, ngrams, output, bias, longest):
+def _score(
+    data, begins, ends, firsts, words, offsets, slots, hashes, matrix, bucket, ngrams, prior, output, bias, longest
+):
     """Logits of every window of every text; see :func:`score_windows`."""
     heads = output.shape[1]
     logits = np.empty((firsts[-1], heads), dtype=np.float32)
@@ -293,7 +298,7 @@ def _score(data, begins, ends, firsts, words, offsets, slots, hashes, matrix, bu
             size = normalise_into(data, start, stop, line)
             found, met = rows_of_line(line, size, words, offsets, slots, hashes, bucket, ngrams, rows)
             known[text] += met
-            _mean_of_rows(matrix, rows, found, hidden)
+            _mean_of_rows(matrix, rows, found, prior, hidden)
             row = firsts[text] + window
             for head in range(heads):
                 logits[row, head] = bias[head]
@@ -352,7 +357,7 @@ def score_windows(
     longest = 3 * (min(int(lengths.max(initial=0)), WHOLE) + 256)
     logits, known = _score(
         data, begins, ends, firsts, tables.words, tables.offsets, tables.slots, tables.hashes, tables.matrix,
-        tables.bucket, tables.ngrams, output, bias, longest,
+        tables.bucket, tables.ngrams, tables.prior, output, bias, longest,
     )  # fmt: skip
     return logits, firsts, known
 

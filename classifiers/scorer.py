@@ -27,10 +27,10 @@ class Scorer:
     """Scores English texts; make one with :meth:`load`.
 
     :ivar version: changes whenever a score could; part of every cache key made from scores.
-    :ivar schema: columns of :meth:`score`. ``relevance`` (0-5) and ``support`` (0-3, given that somebody responds) are
-        expected values; ``facet_*``, ``stance_*``, ``register_*``, ``behaviour_*`` (given that somebody responds),
-        ``responds`` and ``safety_*`` calibrated probabilities; ``safety_harm`` is any harm at all. ``abstain`` tells
-        why a row has no scores, see :data:`classifiers.taxonomy.ABSTAIN`.
+    :ivar schema: columns of :meth:`score`. ``relevance`` (0-5) and ``support`` (0-3, 0 where nobody responds) are
+        expected values; ``facet_*``, ``stance_*``, ``register_*``, ``responds`` and ``safety_*`` are calibrated
+        probabilities; ``safety_harm`` is any harm at all. ``abstain`` tells why a row has no scores, see
+        :data:`classifiers.taxonomy.ABSTAIN`.
     :ivar thresholds: recommended cuts, column name to value, with the errors they make in the model card.
     """
 
@@ -46,7 +46,9 @@ class Scorer:
         summed = {*self._relevance, *self._support}
         self._plain = [i for i in range(len(self._heads)) if i not in summed]
         self.thresholds: dict[str, float] = manifest["thresholds"]
-        identity = json.dumps([manifest["files"], self._heads, manifest["scale"], manifest["offset"]], sort_keys=True)
+        identity = json.dumps(
+            [manifest["files"], manifest["prior"], self._heads, manifest["scale"], manifest["offset"]], sort_keys=True
+        )
         code = f"{FORMAT}:{features.VERSION}:{features.WHOLE}:{features.WINDOW}:{MIN_KNOWN_WORDS}"
         self.version: str = hashlib.sha256(f"{identity}\x1f{code}".encode()).hexdigest()[:16]
         columns = ["relevance", *(self._heads[i] for i in self._plain)]
@@ -92,7 +94,9 @@ class Scorer:
         with np.load(directory / WEIGHTS_FILE, allow_pickle=False) as saved:
             matrix = np.ascontiguousarray(saved["matrix"], dtype=np.float32)
             words = len(saved["offsets"]) - 1
-            tables = Tables(saved["words"], saved["offsets"].astype(np.int64), matrix, len(matrix) - words, 2)
+            tables = Tables(
+                saved["words"], saved["offsets"].astype(np.int64), matrix, len(matrix) - words, 2, manifest["prior"]
+            )
             return cls(tables, saved["output"].astype(np.float32), saved["bias"].astype(np.float32), manifest)
 
     def score(self, texts: pa.Array, languages: pa.Array | None = None) -> pa.RecordBatch:

@@ -28,15 +28,17 @@ class Settings:
     :param epochs: passes over the examples.
     :param rate: learning rate, falling linearly to zero.
     :param dropout: part of a text's rows left out at each visit; the student must not lean on single words.
+    :param prior: rows of zeros averaged with each text's own, see :class:`classifiers.features.Tables`.
     """
 
     dim: int = 48
     bucket: int = 65_536
     vocabulary: int = 40_000
     min_count: int = 3
-    epochs: int = 12
-    rate: float = 0.5
+    epochs: int = 16
+    rate: float = 0.7
     dropout: float = 0.3
+    prior: float = 20.0
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Student:
     def logits(self, lines: list[str]) -> np.ndarray:
         """Uncalibrated scores of normalised lines, float32, shape (lines, heads)."""
         rows, bounds = line_rows(lines, self.tables)
-        return _forward(rows, bounds, self.tables.matrix, self.output, self.bias)
+        return _forward(rows, bounds, self.tables.matrix, self.tables.prior, self.output, self.bias)
 
 
 def vocabulary_of(lines: list[str], settings: Settings) -> list[str]:
@@ -77,7 +79,7 @@ def train_student(
     :param weights: float32, shape (lines,): how much each example counts.
     :param start: float32 initial rows of the vocabulary, shape (words, dim); random when None.
     """
-    tables = Tables.untrained(vocabulary, settings.dim, settings.bucket)
+    tables = Tables.untrained(vocabulary, settings.dim, settings.bucket, settings.prior)
     random = np.random.default_rng(seed)
     words = len(vocabulary)
     if start is None:
@@ -91,14 +93,14 @@ def train_student(
     order = np.concatenate([random.permutation(len(lines)) for _ in range(settings.epochs)])
     _descend(
         rows, bounds, order, targets, weights, tables.matrix, output, bias,
-        settings.rate, settings.dropout, int(random.integers(1, 2**62)),
+        settings.rate, settings.dropout, settings.prior, int(random.integers(1, 2**62)),
     )  # fmt: skip
     return Student(tables, output, bias)
 
 
 # Sums may be reordered so that they vectorise: weights are reproducible on one kind of processor, scores on all.
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _descend(rows, bounds, order, targets, weights, matrix, output, bias, rate, dropout, seed):
+def _descend(rows, bounds, order, targets, weights, matrix, output, bias, rate, dropout, prior, seed):
     dim, heads = output.shape
     hidden = np.empty(dim, dtype=np.float32)
     slope = np.empty(dim, dtype=np.float32)
@@ -125,7 +127,7 @@ def _descend(rows, bounds, order, targets, weights, matrix, output, bias, rate, 
             for d in range(dim):
                 hidden[d] += matrix[kept[i], d]
         for d in range(dim):
-            hidden[d] /= np.float32(count)
+            hidden[d] /= np.float32(count + prior)
         values[:] = bias
         for d in range(dim):
             for head in range(heads):
@@ -143,14 +145,14 @@ def _descend(rows, bounds, order, targets, weights, matrix, output, bias, rate, 
                 output[d, head] += errors[head] * hidden[d]
             slope[d] = total
         for d in range(dim):
-            slope[d] /= np.float32(count)
+            slope[d] /= np.float32(count + prior)
         for i in range(count):
             for d in range(dim):
                 matrix[kept[i], d] += slope[d]
 
 
 @numba.njit(cache=True, nogil=True)
-def _forward(rows, bounds, matrix, output, bias):
+def _forward(rows, bounds, matrix, prior, output, bias):
     logits = np.empty((len(bounds) - 1, output.shape[1]), dtype=np.float32)
     hidden = np.empty(matrix.shape[1], dtype=np.float32)
     for text in range(len(bounds) - 1):
@@ -161,7 +163,7 @@ def _forward(rows, bounds, matrix, output, bias):
                 hidden[d] += matrix[rows[i], d]
         logits[text] = bias
         for d in range(len(hidden)):
-            value = hidden[d] / np.float32(max(count, 1))
+            value = hidden[d] / np.float32(max(count + prior, 1))
             for head in range(output.shape[1]):
                 logits[text, head] += value * output[d, head]
     return logits

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from classifiers import corpora, teacher
 from classifiers.card import write_card
@@ -25,6 +26,7 @@ from classifiers.corpora import HEAD_INDEX, HEADS, Example
 from classifiers.evaluate import (
     Rate,
     annotated_relevance,
+    auroc,
     f1,
     figures,
     folds_of,
@@ -115,6 +117,8 @@ def train(
     taught = teacher.available() if use_teacher is None else use_teacher
     texts, missing = _read(data_dir, share, seed)
     log(f"{int(texts.annotated.sum())} annotated and {int((~texts.annotated).sum())} distant texts")
+    if not taught:
+        log("no teacher (the `train` extra is not installed or not wanted): expect weaker weights than the shipped ones")
     if taught:
         log("embedding texts for the teacher")
         texts.embeddings = teacher.embed([example.text for example in texts.examples], cache_dir)
@@ -147,7 +151,12 @@ def train(
         version="",
     )
     report.files = _write(out_dir, student, scale, offset, seed, settings, report)
-    report.version = Scorer.load(out_dir).version
+    scorer = Scorer.load(out_dir)
+    report.version = scorer.version
+    cases, hateful = corpora.hatecheck(data_dir)
+    if cases:
+        harm = scorer.score(pa.array(cases), pa.array(["en"] * len(cases))).column("safety_harm")
+        report.figures["hatecheck_auroc"] = round(auroc(np.array(hateful), harm.fill_null(0.0).to_numpy()), 4)
     card = card or out_dir.parent / "MODEL_CARD.md"
     write_card(card, report, settings)
     report.files.append(str(card))
@@ -272,6 +281,7 @@ def _write(
     )
     manifest = {
         "format": FORMAT,
+        "prior": settings.prior,
         "files": {WEIGHTS_FILE: hashlib.sha256(weights.read_bytes()).hexdigest()},
         "heads": list(HEADS),
         "scale": [round(float(value), 6) for value in scale],

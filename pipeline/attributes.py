@@ -123,13 +123,13 @@ class Tokens:
 class Contamination:
     """Overlap with evaluation sets (see :mod:`pipeline.contamination`).
 
-    :param benchmarks: names or hash-list files; ``all`` for every shipped list.
+    :param benchmarks: names of shipped hash lists, or files.
     """
 
     name = "contamination"
 
-    def __init__(self, benchmarks: str | list[str]) -> None:
-        self._index = ContaminationIndex.load(None if benchmarks == "all" else list(benchmarks))
+    def __init__(self, benchmarks: list[str]) -> None:
+        self._index = ContaminationIndex.load(benchmarks)
         self.version = self._index.version
         self.schema = self._index.schema
 
@@ -145,14 +145,14 @@ def _attributes(tokenizer: str, contamination: str) -> tuple[Attribute, ...]:
         Scores(),
         Signature(),
         Tokens(tokenizer),
-        *([Contamination("all" if benchmarks == ["all"] else benchmarks)] if benchmarks else []),
+        *([Contamination(benchmarks)] if benchmarks else []),
     )
 
 
 def attributes(tokenizer: str, contamination: list[str]) -> tuple[Attribute, ...]:
     """The attribute stages of a recipe; loaded once a process.
 
-    :param contamination: names of hash lists, ``["all"]``, or empty for none.
+    :param contamination: names or files of hash lists; empty for none.
     """
     return _attributes(tokenizer, "\n".join(contamination))
 

@@ -3,10 +3,12 @@
 :func:`clean` takes an Arrow batch of texts and returns one of the same length. Four steps, each on whole batches:
 
 1. `ftfy <https://ftfy.readthedocs.io>`_ (Speer 2019), only on texts a Rust regex says it could change: everything ftfy
-   can do starts from an HTML entity, a control character, a ligature, a sequence its own ``badness`` heuristic flags, or
-   a character that NFC may change. A test runs ftfy on everything and compares.
-2. :func:`tidy`, one numba pass over the UTF-8 bytes: control and zero-width characters, line breaks, trailing and blank space.
-3. Boilerplate lines (cookie banners, "enable JavaScript", share bars, Reddit's ``[deleted]``), only where a keyword occurs.
+   can do starts from an HTML entity, a control character, a ligature, a sequence its own ``badness`` heuristic
+   flags, or a character that NFC may change. A test runs ftfy on everything and compares.
+2. :func:`tidy`, one numba pass over the UTF-8 bytes: control and zero-width characters, line breaks, trailing and
+   blank space.
+3. Boilerplate lines (cookie banners, "enable JavaScript", share bars, Reddit's ``[deleted]``), only where a keyword
+   occurs.
 4. :func:`tidy` again where lines were taken out.
 
 Curly quotes, full-width CJK punctuation and the joiners inside emoji and Arabic or Indic words are content and stay.
@@ -26,13 +28,13 @@ import pyarrow.compute as pc
 from ftfy import badness
 
 #: Part of the key of every cleaned artifact: raise it whenever the same input could give another output.
-CLEAN_VERSION = "1"
+CLEAN_VERSION = "2"
 
 #: ``uncurl_quotes`` and ``fix_character_width`` are off: “ ” ‘ ’ are good typography and ，！ are how Chinese is written.
 FTFY = ftfy.TextFixerConfig(uncurl_quotes=False, fix_character_width=False, explain=False)
 
-#: Forum and chat dumps carry escaped HTML (``&gt;`` quotes) beside literal ``<3``, so there entities are always unescaped;
-#: elsewhere ftfy's "auto" leaves a text alone that has ``<`` in it, as that is likely source code or markup.
+#: Forum and chat dumps carry escaped HTML (``&gt;`` quotes) beside literal ``<3``, so there entities are always
+#: unescaped; elsewhere ftfy's "auto" leaves a text alone that has ``<`` in it, as that is likely source code or markup.
 _ALWAYS_UNESCAPE = frozenset({"forum", "transcript"})
 
 # What NFC may change or what may combine with its neighbour: a superset of "NFC_Quick_Check is not Yes" (UAX #15), less
@@ -80,8 +82,11 @@ _WEB_LINES = (
     r"(?:please )?(?:click|tap) here to (?:subscribe|sign up|unsubscribe|join|register|share|log ?in)[^\n]{0,80}",
     r"(?:subscribe|sign up)(?: here| now| today| below)?(?: to| for)? (?:our|the|my|this)\b[^\n]{0,30}"
     r"\b(?:newsletter|mailing list|channel|updates|blog|feed)\b[^\n]{0,60}",
-    r"(?:share|tweet|pin) (?:this(?: (?:post|article|page|story))? )?(?:on|via|to|by):? ?" + _NETWORK
-    + r"(?:[ ,|:/•·&]+(?:and |on |via |share |tweet |pin )*" + _NETWORK + r")*[.!]?",
+    r"(?:share|tweet|pin) (?:this(?: (?:post|article|page|story))? )?(?:on|via|to|by):? ?"
+    + _NETWORK
+    + r"(?:[ ,|:/•·&]+(?:and |on |via |share |tweet |pin )*"
+    + _NETWORK
+    + r")*[.!]?",
     r"share this(?: (?:post|article|page|story|entry))?[:.!]?",
     r"(?:follow|find|like) us on " + _NETWORK + r"[^\n]{0,80}",
     r"(?:cookie|privacy) (?:policy|settings|preferences|notice)(?: ?[|•·/-] ?(?:terms|contact|about)[^\n]{0,80})?\.?",
@@ -181,8 +186,9 @@ def _unicode_may_change(texts: pl.Series) -> pl.Series:
 def tidy(texts: pa.Array) -> pa.Array:
     """Remove control and zero-width characters, normalise line breaks, trailing space and runs of blank lines.
 
-    ``\\r\\n``, ``\\r``, form feed, NEL and the Unicode separators become ``\\n``; no-break spaces become spaces; ZWJ and ZWNJ
-    stay between letters of scripts that shape with them and inside emoji; tag characters stay inside flag emoji only.
+    ``\\r\\n``, ``\\r``, form feed, NEL and the Unicode separators become ``\\n``; no-break spaces become spaces; ZWJ
+    and ZWNJ stay between letters of scripts that shape with them and inside emoji; tag characters stay inside flag
+    emoji only.
 
     :param texts: string or large_string array, nulls allowed.
     :returns: ``pa.string()`` array of the same length and validity.
@@ -237,7 +243,7 @@ def _unverbose(pattern: str) -> str:
     """Spell out a Python ``re.VERBOSE`` pattern, because Rust's ``(?x)`` also skips spaces inside character classes."""
     out = []
     for part in re.findall(r"\[(?:\\.|[^\]])+\]|\\.|#[^\n]*|\s+|.", pattern):
-        if part.isspace() and part != "\xa0" or part.startswith("#"):
+        if (part.isspace() and part != "\xa0") or part.startswith("#"):
             continue
         # Rust gives meaning to [ && -- ~~ inside a class; a leading '-' is literal in both.
         out.append(re.sub(r"[\[&~]", r"\\\g<0>", part[1:-1]).join("[]") if part[0] == "[" else part)

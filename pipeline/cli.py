@@ -251,7 +251,7 @@ def hashlist(
 
     Example: `wellmix hashlist eval.jsonl -o eval.npz --field question`
     """
-    from pipeline.contamination import hash_files
+    from pipeline.evals.own import hash_files
 
     summary = hash_files(files, out, fields=fields or None)
     if json:

@@ -1,11 +1,13 @@
+# ruff: noqa: SIM905 (word lists read better as text)
 """De-identification: personal data becomes typed, numbered placeholders before anything is written.
 
-``write me at jo@example.org or @jo_w`` becomes ``write me at [EMAIL_1] or [USER_1]``. The same value has the same number
-everywhere in a document, so who says what to whom can still be followed.
+``write me at jo@example.org or @jo_w`` becomes ``write me at [EMAIL_1] or [USER_1]``. The same value has the same
+number everywhere in a document, so who says what to whom can still be followed.
 
 Three nets, from cheap to dear:
 
-1. a numba pass over the UTF-8 bytes of the batch says which texts could hold what (an ``@``, seven digits in a row, ...);
+1. a numba pass over the UTF-8 bytes of the batch says which texts could hold what (an ``@``, seven digits in a row,
+...);
 2. Rust regexes look closer at the kinds that a byte scan cannot tell well (street addresses, known names);
 3. only the remaining texts reach Python, where `phonenumbers <https://github.com/daviddrysdale/python-phonenumbers>`_
    and `python-stdnum <https://arthurdejong.org/python-stdnum/>`_ validate each candidate.
@@ -55,7 +57,7 @@ from pipeline.names import NameFinder
 from sources.errors import UserError
 
 #: Part of the key of every ingested artifact: raise it whenever the same input could give another output.
-DEIDENTIFY_VERSION = "1"
+DEIDENTIFY_VERSION = "3"
 
 #: Kinds of placeholder, and the columns of the counts.
 TYPES = ("EMAIL", "PHONE", "IP", "PROFILE", "CARD", "ID", "USER", "ADDRESS", "NAME")
@@ -144,7 +146,9 @@ class Deidentifier:
     ) -> None:
         for country in countries:
             if country not in phonenumbers.SUPPORTED_REGIONS:
-                raise UserError(f"unknown country {country!r}", where="countries", fix="use ISO 3166 codes such as US, GB")
+                raise UserError(
+                    f"unknown country {country!r}", where="countries", fix="use ISO 3166 codes such as US, GB"
+                )
         if unknown := set(skip) - set(TYPES):
             raise UserError(f"unknown type {sorted(unknown)[0]!r}", where="skip", fix=f"use {', '.join(TYPES)}")
         self.countries = tuple(countries)
@@ -163,8 +167,9 @@ class Deidentifier:
         :param texts: the batch; null stays null.
         :param groups: for each text the number of its document; texts of a document share their numbering. None: each
             text is a document.
-        :param known_names: for each group the names its raw record gives away (author handles, a therapist's name), as a
-            list indexed by group or a mapping. They are replaced wherever they stand as words in the group's texts.
+        :param known_names: for each group the names its raw record gives away (author handles, a therapist's name),
+            as a list indexed by group or a mapping. They are replaced wherever they stand as words in the group's
+            texts.
         :returns: ``pa.string()`` array of the same length, and a batch with an int32 column for each of :data:`TYPES`
             (lower case) counting the replacements in each text.
         """
@@ -276,7 +281,8 @@ class Deidentifier:
 
 
 def hash_author(handle: str, source: str, key: bytes) -> str:
-    """A pseudonym for an author: the same handle in the same source always gets it, and nobody without the key can check.
+    """A pseudonym for an author: the same handle in the same source always gets it, and nobody without the key can
+    check.
 
     :param handle: raw handle or name.
     :param source: name of the source; the same handle elsewhere gets another pseudonym.
@@ -294,8 +300,9 @@ def author_key() -> bytes:
     """The secret that author pseudonyms are made with.
 
     Taken from ``WELLMIX_AUTHOR_KEY`` (any text of 16 characters or more) or else from ``wellmix/author.key`` under
-    ``XDG_CONFIG_HOME`` (``~/.config``), which is made on first use, readable by its owner only. Whoever runs the pipeline
-    on several machines gives them the same one; losing it means that takedowns by author can no longer find their rows.
+    ``XDG_CONFIG_HOME`` (``~/.config``), which is made on first use, readable by its owner only. Whoever runs the
+    pipeline on several machines gives them the same one; losing it means that takedowns by author can no longer find
+    their rows.
 
     :returns: 32 bytes.
     :raises UserError: if the variable is too short, or the file cannot be read, made or holds something else.
@@ -333,8 +340,8 @@ def author_key() -> bytes:
 def name_patterns(name: str) -> tuple[KnownName, ...]:
     """What to look for in texts when a record says who wrote it.
 
-    A handle (digits, underscores, one lower-case word) is a USER; a name of capitalised words is a NAME, also by each of
-    its parts. One plain word must have the given case: "Hope" the therapist does not erase hope.
+    A handle (digits, underscores, one lower-case word) is a USER; a name of capitalised words is a NAME, also by
+    each of its parts. One plain word must have the given case: "Hope" the therapist does not erase hope.
 
     :param name: a handle or a person's name, possibly with titles and degrees ("Jo Maple, LCSW").
     :returns: patterns, longest first; empty for what is no name (``[deleted]``, one letter).
@@ -372,26 +379,40 @@ _NO_NAMES = frozenset(
     " assistant system speaker host".split()
 )
 _TITLES = frozenset(
-    "dr mr mrs ms miss prof rev sir phd psyd md lcsw lpc lmft lmhc mft msw ma ms med bs ba edd jd rn np lpcc lcpc lcmhc ccht"
+    "dr mr mrs ms miss prof rev sir phd psyd md lcsw lpc lmft lmhc mft msw ma ms med bs ba edd jd rn np lpcc lcpc"
+    " lcmhc ccht"
     " nbcc cht ncc mac cadc esq jr sr ii iii".split()
 )
 # First or last names and handles that are everyday words; alone they are not replaced.
 _ORDINARY = frozenset(
-    "the and may will hope grace joy faith love life mark bill rose dawn summer april june august drew chance rich grant"
-    " young long small short good best true wise strong white black brown green gray grey king queen day week night moon sun"
-    " sky star river lake stone wood field hill house home center centre counseling counselling therapy wellness health mind"
-    " coach group associates clinic llc inc services family christian art angel heaven destiny happy sad angry lost lonely"
-    " broken hurt help helper friend friends mom dad mother father sister brother baby girl boy man woman men women wolf bear"
-    " cat dog bird fish tree flower rain snow storm fire water earth dark light dream hero ghost human person people nobody"
-    " someone anyone everyone everybody throwaway depression depressed anxiety anxious bipolar suicidal suicide autism autistic"
-    " adhd ptsd ocd bpd health reddit today tomorrow forever always never maybe really just like this that with have from your"
-    " what when where which there their they them then than some time year years back been more about would could should"
-    " feel feeling feelings think know want need work school college story truth peace pain fear hate trust change music game"
+    "the and may will hope grace joy faith love life mark bill rose dawn summer april june august drew chance rich"
+    " grant"
+    " young long small short good best true wise strong white black brown green gray grey king queen day week night"
+    " moon sun"
+    " sky star river lake stone wood field hill house home center centre counseling counselling therapy wellness"
+    " health mind"
+    " coach group associates clinic llc inc services family christian art angel heaven destiny happy sad angry lost"
+    " lonely"
+    " broken hurt help helper friend friends mom dad mother father sister brother baby girl boy man woman men women"
+    " wolf bear"
+    " cat dog bird fish tree flower rain snow storm fire water earth dark light dream hero ghost human person people"
+    " nobody"
+    " someone anyone everyone everybody throwaway depression depressed anxiety anxious bipolar suicidal suicide"
+    " autism autistic"
+    " adhd ptsd ocd bpd health reddit today tomorrow forever always never maybe really just like this that with have"
+    " from your"
+    " what when where which there their they them then than some time year years back been more about would could"
+    " should"
+    " feel feeling feelings think know want need work school college story truth peace pain fear hate trust change"
+    " music game"
     " books book paper money power nice cool great sweet bless lucky brave crazy weird alone tired empty numb".split()
 )
 
 _NUMBERED = re.compile(rf"\[({'|'.join(TYPES)})_(\d{{1,6}})\]")
-_URL = re.compile(r"(?:https?://|www\.)[^\s<>\"'\]]+|(?<![\w@.])(?:[\w-]+\.)+(?:com|org|net|me|tv|gg|ee|app|io|social)/[^\s<>\"'\])]+", re.I)
+_URL = re.compile(
+    r"(?:https?://|www\.)[^\s<>\"'\]]+|(?<![\w@.])(?:[\w-]+\.)+(?:com|org|net|me|tv|gg|ee|app|io|social)/[^\s<>\"'\])]+",
+    re.I,
+)
 
 
 def _handle_key(text: str) -> str:
@@ -435,14 +456,19 @@ _EMAIL = re.compile(
 _MAILBOX = "gmail|googlemail|hotmail|yahoo|ymail|outlook|icloud|aol|protonmail|proton|gmx|live|msn"
 # No top-level domain: a mailbox on a machine, or a provider everyone knows. "sh@t" is neither.
 _EMAIL_HOST = re.compile(
-    rf"(?<![\w.+%@/-])\w[\w.%+-]{{1,40}}@(?:localhost|\w*host\w*|\w*server\w*|mail|{_MAILBOX}|\w+-\w[\w-]*|\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?![\w@.]\w|\w)", re.I
-)
-_EMAIL_SPELLED = re.compile(
-    r"(?<![\w.+-])([\w][\w.+-]{1,40}(?:(?: ?[(\[] ?dot ?[)\]] ?| dot )[\w+-]{1,20})?)(?: ?[(\[{<] ?(?:at|@) ?[)\]}>] ?| at | @ ?| AT )([\w-]{2,40})"
-    r"(?: ?[(\[{<] ?(?:dot|\.) ?[)\]}>] ?| dot | DOT |\.)((?:com|net|org|edu|gov|co\.uk|co|io|me|info|us|ca|de|fr|uk|au|in))(?!\w)",
+    rf"(?<![\w.+%@/-])\w[\w.%+-]{{1,40}}@(?:localhost|\w*host\w*|\w*server\w*|mail|{_MAILBOX}|\w+-\w[\w-]*"
+    r"|\d{1,3}(?:\.\d{1,3}){3})(?![\w@.]\w|\w)",
     re.I,
 )
-_NOT_LOCAL = frozenset("me us him her them it look looking over here there only available found and or was is are am be meet".split())
+_EMAIL_SPELLED = re.compile(
+    r"(?<![\w.+-])([\w][\w.+-]{1,40}(?:(?: ?[(\[] ?dot ?[)\]] ?| dot )[\w+-]{1,20})?)"
+    r"(?: ?[(\[{<] ?(?:at|@) ?[)\]}>] ?| at | @ ?| AT )([\w-]{2,40})(?: ?[(\[{<] ?(?:dot|\.) ?[)\]}>] ?| dot | DOT |\.)"
+    r"((?:com|net|org|edu|gov|co\.uk|co|io|me|info|us|ca|de|fr|uk|au|in))(?!\w)",
+    re.I,
+)
+_NOT_LOCAL = frozenset(
+    "me us him her them it look looking over here there only available found and or was is are am be meet".split()
+)
 
 
 def _emails(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
@@ -455,7 +481,9 @@ def _emails(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -
     for match in _EMAIL_SPELLED.finditer(text):
         local, domain, top = (part.lower() for part in match.groups())
         # "look at example.com" is a link; "at" between a name and a mail provider, or with "dot", is not.
-        plain = re.search(r" (?:at|@) ?$", text[match.start() : match.start(2)], re.I) and text[match.start(3) - 1] == "."
+        plain = (
+            re.search(r" (?:at|@) ?$", text[match.start() : match.start(2)], re.I) and text[match.start(3) - 1] == "."
+        )
         if local in _NOT_LOCAL or (plain and not re.fullmatch(_MAILBOX, domain)):
             continue
         yield Span(*match.span(), "EMAIL", f"{local}@{domain}.{top}")
@@ -479,7 +507,11 @@ _PROFILE = re.compile(
     re.I | re.X,
 )
 _URL_START = re.compile(r"(?:https?://)?(?:[\w-]{1,20}\.){0,2}$", re.I)
-_TUMBLR = re.compile(r"(?:https?://|(?<![\w./@-]))(?!www\.|assets|static|media|api|staff\.)([\w-]{3,40})\.(?:tumblr|livejournal|deviantart)\.com\b[^\s<>\"'\])]*", re.I)
+_TUMBLR = re.compile(
+    r"(?:https?://|(?<![\w./@-]))(?!www\.|assets|static|media|api|staff\.)"
+    r"([\w-]{3,40})\.(?:tumblr|livejournal|deviantart)\.com\b[^\s<>\"'\])]*",
+    re.I,
+)
 # First path components that name a part of the site, not a person.
 _SITE_PARTS = frozenset(
     "about account accounts ads api app apps blog business careers collections community contact cookies copyright"
@@ -510,7 +542,9 @@ def _profiles(text: str, links: list[tuple[int, int]], countries: Sequence[str])
         start = _URL_START.search(text, max(0, match.start() - 60), match.start())
         yield Span(start.start() if start else match.start(), end, "PROFILE", key)
     for match in _TUMBLR.finditer(text):
-        yield Span(match.start(), len(match.group().rstrip(".,;:!?)")) + match.start(), "PROFILE", match.group(1).lower())
+        yield Span(
+            match.start(), len(match.group().rstrip(".,;:!?)")) + match.start(), "PROFILE", match.group(1).lower()
+        )
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
@@ -518,29 +552,36 @@ def _profiles(text: str, links: list[tuple[int, int]], countries: Sequence[str])
 _DIGITS = re.compile(r"(?<![\w.,$€£¥#/=-])[+(]{0,2}\d[\d  .()\-–‐‑/]{5,24}\d(?![\w%°])")
 _PHONE_MARKS = re.compile(r"^[+(0]|[-.()]|\d[ ]\+|[ ]0")
 _DATES = re.compile(
-    r"(?:1[5-9]|20)\d\d ?[-–/. ] ?(?:1[5-9]|20)\d\d(?!\d)|\((?:1[5-9]|20)\d\d\)|(?:1[5-9]|20)\d\d[-/.]\d\d?[-/.]\d\d?(?!\d)"
-    r"|\d\d?[-/.]\d\d?[-/.](?:\d{4}|\d\d)(?!\d)"
+    r"(?:1[5-9]|20)\d\d ?[-–/. ] ?(?:1[5-9]|20)\d\d(?!\d)|\((?:1[5-9]|20)\d\d\)"
+    r"|(?:1[5-9]|20)\d\d[-/.]\d\d?[-/.]\d\d?(?!\d)|\d\d?[-/.]\d\d?[-/.](?:\d{4}|\d\d)(?!\d)"
 )
 _OBVIOUS_PHONE = re.compile(
-    r"(?<![\w.,$€£#/=-])(?:\+44 ?\(?0?\)?|0)7\d{3} ?\d{3} ?\d{3}(?![\w-]|\.\d)|(?<!\w)\+\d{1,3}[ .-]?\(?\d(?:[ .()-]{0,2}\d){6,12}(?![\w-]|\.\d)|"
-    r"(?<![\w.,$€£#/=-])(?:\+?1[-. ]?)?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-]|\.\d)"
+    r"(?<![\w.,$€£#/=-])(?:\+44 ?\(?0?\)?|0)7\d{3} ?\d{3} ?\d{3}(?![\w-]|\.\d)"
+    r"|(?<!\w)\+\d{1,3}[ .-]?\(?\d(?:[ .()-]{0,2}\d){6,12}(?![\w-]|\.\d)"
+    r"|(?<![\w.,$€£#/=-])(?:\+?1[-. ]?)?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-]|\.\d)"
 )
 _LOCAL_PHONE = re.compile(r"(?<![\w.,$€£#/=-])\d{3}[-. ]\d{4}(?![\w-]|\.\d)")
-_CHINESE_MOBILE = re.compile(r"(?<![\w.-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\d.-])|(?<=[一-鿿：:])1[3-9]\d{9}(?!\d)")
+_CHINESE_MOBILE = re.compile(
+    r"(?<![\w.-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\d.-])|(?<=[一-鿿：:])1[3-9]\d{9}(?!\d)"
+)
+_CHINESE_ACCOUNT = re.compile(r"(?:QQ|微信|威信)(?:群|号|：|:| ){0,3}([A-Za-z]?[\w-]{5,19})(?![\w-])", re.I | re.A)
 _PHONE_CONTEXT = re.compile(
-    r"\b(?:call|called|calling|text|txt|texted|phone|telephone|tel|cell|cellphone|mobile|mob|whats ?app|number|ring|sms|dial|"
-    r"fax|viber|signal|telegram|reach|contact|voicemail|landline|hmu|ph)\b|电话|手机|微信|联系",
+    r"\b(?:call|called|calling|text|txt|texted|phone|telephone|tel|cell|cellphone|mobile|mob|whats ?app|number|ring|sms|"
+    r"dial|fax|viber|signal|telegram|reach|contact|voicemail|landline|hmu|ph)\b|电话|手机|微信|联系",
     re.I,
 )
 _NOT_PHONE = re.compile(
-    r"(?:(?<!\w)(?:isbn|issn|doi|pmid|pmc|arxiv|order|invoice|tracking|serial|model|version|case|docket|patent|ticket|score|scores|"
-    r"isbn-1[03]|lat|lon|gps|coordinates|statute|usc|u\.s\.c\.|cfr|article|section|sections|page|pages|pp\.?|vol\.?)|§)"
-    r"[ :#.]*(?:no\.?|number|num)?[ :#.]*$",
+    r"(?:(?<!\w)(?:isbn|issn|doi|pmid|pmc|arxiv|order|invoice|tracking|serial|model|version|case|docket|patent|ticket|"
+    r"score|scores|isbn-1[03]|lat|lon|gps|coordinates|statute|usc|u\.s\.c\.|cfr|article|section|sections|page|pages|"
+    r"pp\.?|vol\.?)|§)[ :#.]*(?:no\.?|number|num)?[ :#.]*$",
     re.I,
 )
 _ORGANISATION = (
-    PhoneNumberType.TOLL_FREE, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN,
-)  # fmt: skip
+    PhoneNumberType.TOLL_FREE,
+    PhoneNumberType.PREMIUM_RATE,
+    PhoneNumberType.SHARED_COST,
+    PhoneNumberType.UAN,
+)
 
 
 def _phones(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
@@ -551,7 +592,12 @@ def _phones(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -
         # Without a phone's marks or a word that speaks of one no finding below would stand; the matcher is slow.
         if not _PHONE_MARKS.search(match.group()) and not _phone_context(text, start, end):
             continue
-        if len(digits) < 7 or _DATES.match(match.group()) or _within(start, links) or _NOT_PHONE.search(text[max(0, start - 24) : start]):
+        if (
+            len(digits) < 7
+            or _DATES.match(match.group())
+            or _within(start, links)
+            or _NOT_PHONE.search(text[max(0, start - 24) : start])
+        ):
             continue
         yield from _phone_numbers(text, start, end, countries)
     for match in _matches(_OBVIOUS_PHONE, text, regions):
@@ -564,10 +610,17 @@ def _phones(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -
     for match in _matches(_LOCAL_PHONE, text, regions):
         digits = re.sub(r"\D", "", match.group())
         years = re.fullmatch(r"(?:1[5-9]|20)\d\d.(?:1[5-9]|20)\d\d", match.group())
-        near = re.search(r"\b(?:call|ring|text|phone|tel|cell|mobile|number is|dial|reach me)\b[^\d\n]{0,25}$", text[: match.start()][-40:], re.I)
+        near = re.search(
+            r"\b(?:call|ring|text|phone|tel|cell|mobile|number is|dial|reach me)\b[^\d\n]{0,25}$",
+            text[: match.start()][-40:],
+            re.I,
+        )
         if near and not years and not _within(match.start(), links) and not _is_public(digits):
             yield Span(*match.span(), "PHONE", digits)
     if re.search(r"[一-鿿]", text) or "CN" in countries:
+        for match in _CHINESE_ACCOUNT.finditer(text):
+            if any(c.isdigit() for c in match.group(1)):
+                yield Span(*match.span(1), "USER", match.group(1).lower())
         for match in _matches(_CHINESE_MOBILE, text, regions):
             digits = re.sub(r"\D", "", match.group())[-11:]
             if not _within(match.start(), links) and not _is_public(digits):
@@ -611,7 +664,9 @@ def _is_public(digits: str) -> bool:
 
 _IPV4 = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,}:[0-9A-Fa-f:]*(?:\.\d{1,3}){0,3}[0-9A-Fa-f:]*(?![\w:])")
-_VERSION = re.compile(r"(?:\bversion|\bver\.?|\bv\.?|\brelease|\bbuild|\bfirmware|\bsection|\bchapter|§|[<>=~^])\s*$", re.I)
+_VERSION = re.compile(
+    r"(?:\bversion|\bver\.?|\bv\.?|\brelease|\bbuild|\bfirmware|\bsection|\bchapter|§|[<>=~^])\s*$", re.I
+)
 
 
 def _ips(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
@@ -681,8 +736,8 @@ def _beside(pattern: str, valid: Callable[[str], bool] | None, *words: str) -> _
 
 
 _DOCUMENTS = (
-    "passport", "license", "licence", "national id", "id card", "medical record", "mrn", "patient id", "member id", "policy",
-    "account", "acct", "routing", "sort code", "student id", "employee id", "case id",
+    "passport", "license", "licence", "national id", "id card", "medical record", "mrn", "patient id", "member id",
+    "policy", "account", "acct", "routing", "sort code", "student id", "employee id", "case id",
 )  # fmt: skip
 _IDS = (
     _Id(re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), ssn.is_valid),
@@ -740,13 +795,18 @@ def _ids(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> I
 
 # --- users -----------------------------------------------------------------------------------------------------------
 
-_HANDLE = re.compile(r"(?:(?<![A-Za-z0-9_@./`&=+-])@|@(?=[㐀-鿿]))(\w(?:[\w.-]*\w)?)(?:@((?:[\w-]+\.)+[a-z]{2,}))?", re.I)
+_HANDLE = re.compile(
+    r"(?:(?:(?<![A-Za-z0-9_@/`&=+-])|(?<=\\n))@|@(?=[㐀-鿿]))(\w(?:[\w.-]*\w)?)(?:@((?:[\w-]+\.)+[a-z]{2,}))?", re.I
+)
+_NUMERIC_HANDLE = re.compile(r"\d{6,}")
+# "eggs @3each, meet @5pm": what a bare @ counts
+_AMOUNT = re.compile(r"\d[\d.:,%]*(?:am|pm|k|m|mg|ml|kg|lb|lbs|h|hrs?|x|usd|cents?|each|percent|th|st|nd|rd)?", re.I)
 _REDDITOR = re.compile(r"(?<![\w./+=&-])/?u/([A-Za-z0-9_-]{3,20})(?![\w/+=])", re.I)
 _DISCORD = re.compile(r"(?<![\w#&/])[\w.]{2,32}#\d{4}(?!\w)")
 _CONTACT_HANDLE = re.compile(
-    r"\b(?:snap(?:chat)?|insta(?:gram)?|ig|kik|skype|discord|telegram|twitter|tiktok|wechat|psn|"
-    r"gamertag|tumblr)(?: (?:username|user|handle|name|account|id))?(?: is|:| - | = )+ ?@?([A-Za-z][\w.-]*[\d_.-][\w.-]*\w|"
-    r"[\w.-]*\d[\w.-]*[A-Za-z_]\w*)(?!\w)",
+    r"\b(?:snap(?:chat)?|insta(?:gram)?|ig|kik|skype|discord|telegram|twitter|tiktok|wechat|psn|gamertag|tumblr)"
+    r"(?: (?:username|user|handle|name|account|id))?(?: is|:| - | = )+ ?"
+    r"@?([A-Za-z][\w.-]*[\d_.-][\w.-]*\w|[\w.-]*\d[\w.-]*[A-Za-z_]\w*)(?!\w)",
     re.I,
 )
 _NETWORK_WORDS = (
@@ -758,15 +818,16 @@ _NOT_HANDLES = frozenset(
     " channel user users username mention you your them someone op him her it his their a an gmail hotmail yahoo outlook"
     " icloud aol dawn lunch dinner breakfast night party today bedtime url handle name names"
     " property staticmethod classmethod dataclass override overload abstractmethod contextmanager functools wraps lru_cache"
-    " cached_property cache pytest fixture app bp click njit jit numba celery login_required param params return returns throws"
-    " deprecated see since author version link code inheritdoc media import font-face keyframes charset supports page layer"
-    " namespace include mixin extend use forward each if else for while override autowired bean test before after"
+    " cached_property cache pytest fixture app bp click njit jit numba celery login_required param params return returns"
+    " throws deprecated see since author version link code inheritdoc media import font-face keyframes charset supports page"
+    " layer namespace include mixin extend use forward each if else for while override autowired bean test before after"
     " beforeeach aftereach entity table column id getter setter nonnull nullable suppresswarnings component injectable input"
     " output typing unittest mock patch asyncio types angular babel emotion mui vue".split()
 )
 _CODE_LINE = re.compile(r"^[ \t>]*@[\w.]+(?:\(.*)?[ \t]*$")
 _CODE_NEXT = re.compile(
-    r"\s*(?:@[\w.]+(?:\(.*)?[ \t]*(?:\n|$)|(?:async )?def |class |public |private |protected |static |export |function |final |void )"
+    r"\s*(?:@[\w.]+(?:\(.*)?[ \t]*(?:\n|$)|(?:async )?def |class |public |private |protected |static |export |function |"
+    r"final |void )"
 )
 
 
@@ -779,12 +840,12 @@ def _users(text: str, links: list[tuple[int, int]], countries: Sequence[str]) ->
             len(handle) < 2
             or first in _NOT_HANDLES
             or handle.lower() in _NOT_HANDLES
-            or not (any(c.isalpha() for c in handle) or re.fullmatch(r"\d{6,}", handle))
+            or not (any(c.isalpha() for c in handle) or _NUMERIC_HANDLE.fullmatch(handle))
             # Weibo's names are short; a sentence behind an @ is none
             or (len(handle) > 10 and re.fullmatch(r"[㐀-鿿]+", handle))
             # Pandoc's citations: [@maple2019]
             or ("[@" in text and re.fullmatch(r"[a-z]\w*?(?:1[89]|20)\d\d[a-z]?", handle))
-            or re.fullmatch(r"\d[\d.:,%]*(?:am|pm|k|m|mg|ml|kg|lb|lbs|h|hrs?|x|usd|cents?|each|percent|th|st|nd|rd)?", handle, re.I)
+            or (_AMOUNT.fullmatch(handle) and not _NUMERIC_HANDLE.fullmatch(handle))
             or _within(match.start(), links)
             or _is_decorator(text, match.start())
         ):
@@ -823,36 +884,52 @@ def _is_decorator(text: str, at: int) -> bool:
 # --- addresses -------------------------------------------------------------------------------------------------------
 
 _STRONG = "Street|St|Avenue|Ave|Boulevard|Blvd|Road|Rd|Lane|Ln|Drive|Parkway|Pkwy|Crescent|Cres"
-_WEAK = "Dr|Court|Ct|Circle|Cir|Terrace|Ter|Highway|Hwy|Close|Gardens|Grove|Square|Sq|Plaza|Trail|Trl|Place|Pl|Way|Mews|Row|Loop|Walk|Pike"
+_WEAK = (
+    "Dr|Court|Ct|Circle|Cir|Terrace|Ter|Highway|Hwy|Close|Gardens|Grove|Square|Sq|Plaza|Trail|Trl|Place|Pl|Way|Mews|Row|"
+    "Loop|Walk|Pike"
+)
 _STATES = (
-    "AL|AK|AZ|AR|CA|CO|CT|DC|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|"
-    "RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|NSW|VIC|QLD|TAS|ACT|ON|QC|BC|AB|MB|SK|NS|NB|"
+    "AL|AK|AZ|AR|CA|CO|CT|DC|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|"
+    "PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|NSW|VIC|QLD|TAS|ACT|ON|QC|BC|AB|MB|SK|NS|NB|"
     "California|Texas|Florida|Ohio|Oregon|Washington|Illinois|Michigan|Georgia|Virginia|Pennsylvania|New York|New Jersey"
 )
 _POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
 _CITY = r"(?:,? [A-Z][\w.'’-]+(?: [A-Z][\w.'’-]+){0,2})"
 _TAIL = (
-    r"\.?(?:,? (?:N|S|E|W|NE|NW|SE|SW)\b\.?)?(?:,? (?:Apt|Apartment|Unit|Suite|Ste|Flat|Room|Rm|Floor|#)\.? ?#?[\w-]{1,5})?"
-    rf"(?:,?(?:\n| )?{_CITY}?,? (?:(?:{_STATES})\b\.?(?: \d{{5}}(?:-\d{{4}})?| \d{{4}})?|{_POSTCODE}|\d{{5}}(?:-\d{{4}})?)(?!\w))?"
+    r"\.?(?:,? (?:N|S|E|W|NE|NW|SE|SW)\b\.?)?"
+    r"(?:,? (?:Apt|Apartment|Unit|Suite|Ste|Flat|Room|Rm|Floor|#)\.? ?#?[\w-]{1,5})?"
+    rf"(?:,?(?:\n| )?{_CITY}?,? "
+    rf"(?:(?:{_STATES})\b\.?(?: \d{{5}}(?:-\d{{4}})?| \d{{4}})?|{_POSTCODE}|\d{{5}}(?:-\d{{4}})?)(?!\w))?"
 )
-_NUMBER = r"(?<![\w$€£.,#:/%-])(?:(?:Flat|Apt|Apartment|Unit|Suite)\.? ?\w{1,4},? )?(\d{1,6}(?:[A-Za-z]\b|[-–/]\d{1,4})?),? "
+_NUMBER = (
+    r"(?<![\w$€£.,#:/%-])(?:(?:Flat|Apt|Apartment|Unit|Suite)\.? ?\w{1,4},? )?(\d{1,6}(?:[A-Za-z]\b|[-–/]\d{1,4})?),? "
+)
 _STREET_NAME = r"((?:[NSEW]{1,2}\.? )?(?:(?:[A-Z][\w.'’-]*|\d{1,3}(?:st|nd|rd|th)) ){1,4}?)"
 _ADDRESS = re.compile(rf"{_NUMBER}{_STREET_NAME}({_STRONG}|{_WEAK})(?![\w-]){_TAIL}")
 _ADDRESS_CASUAL = re.compile(
-    rf"{_NUMBER}((?:[\w.'’-]+ ){{1,3}}?)({_STRONG}|{_WEAK})(?![\w-])(?:,? (?:apt|apartment|unit|suite|flat|#)\.? ?#?[\w-]{{1,5}})?"
-    rf"(?:,? (?:[a-z]+ ){{0,2}}?[a-z]+,? (?:{_STATES}) \d{{5}}(?!\w))?", re.I
+    rf"{_NUMBER}((?:[\w.'’-]+ ){{1,3}}?)({_STRONG}|{_WEAK})(?![\w-])"
+    r"(?:,? (?:apt|apartment|unit|suite|flat|#)\.? ?#?[\w-]{1,5})?"
+    rf"(?:,? (?:[a-z]+ ){{0,2}}?[a-z]+,? (?:{_STATES}) \d{{5}}(?!\w))?",
+    re.I,
 )
-_BOX = re.compile(rf"(?<!\w)(?:P\.? ?O\.?|Post Office|Postal) ?Box #?\d{{1,6}}(?!\w)(?:,?{_CITY}?,? (?:(?:{_STATES})\b)?(?: \d{{5}}(?:-\d{{4}})?)(?!\w))?", re.I)
+_BOX = re.compile(
+    r"(?<!\w)(?:P\.? ?O\.?|Post Office|Postal) ?Box #?\d{1,6}(?!\w)"
+    rf"(?:,?{_CITY}?,? (?:(?:{_STATES})\b)?(?: \d{{5}}(?:-\d{{4}})?)(?!\w))?",
+    re.I,
+)
+# A number, names and a postcode are an address whatever the street's last word is (Brow, Rise, Chase ...).
+_ADDRESS_UK = re.compile(rf"{_NUMBER}(?:[A-Z][\w.'’-]*,? ){{1,6}}{_POSTCODE}(?!\w)")
 _UK_POSTCODE = re.compile(rf"(?<!\w){_POSTCODE}(?!\w)")
 _ADDRESS_CONTEXT = re.compile(
-    r"\b(?:live|lives|lived|living|address|located|resides?|residing|house|home|stays?|staying|moved|ship|send|mail|deliver|come to|"
-    r"meet(?: me)? at|apartment|flat|postcode|post code|zip|office|clinic|at)\b[^\n]{0,28}$",
+    r"\b(?:live|lives|lived|living|address|located|resides?|residing|house|home|stays?|staying|moved|ship|send|mail|deliver|"
+    r"come to|meet(?: me)? at|apartment|flat|postcode|post code|zip|office|clinic|at)\b[^\n]{0,28}$",
     re.I,
 )
 _NOT_STREETS = frozenset(
     "the a an of my our his her their this that some any every each one two three hours hour minutes minute mins miles mile"
-    " blocks block years year months month days day weeks week times time km feet ft yards steps people cars way down up on in"
-    " to from and or per more different best simple easy great percent for with by than is was at as if just only no not".split()
+    " blocks block years year months month days day weeks week times time km feet ft yards steps people cars way down up on"
+    " in to from and or per more different best simple easy great percent for with by than is was at as if just only no"
+    " not".split()
 )
 # Addresses everyone knows; they say nothing of a private person.
 _PUBLIC_PLACES = re.compile(
@@ -864,6 +941,9 @@ _PUBLIC_PLACES = re.compile(
 
 def _addresses(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
     ends: list[int] = []
+    for match in _ADDRESS_UK.finditer(text):
+        ends.append(match.end())
+        yield Span(*match.span(), "ADDRESS", re.sub(r"\W+", " ", match.group()).lower())
     for pattern in (_ADDRESS, _ADDRESS_CASUAL):
         for match in pattern.finditer(text):
             number, name, kind = match.group(1), match.group(2), match.group(3)
@@ -880,7 +960,9 @@ def _addresses(text: str, links: list[tuple[int, int]], countries: Sequence[str]
             if weak and (pattern is _ADDRESS_CASUAL or (len(number) < 2 and match.end() - match.end(3) <= 3)):
                 continue
             # "in 1999 Main Street ...": years stand in front of streets too
-            if re.fullmatch(r"(?:1[6-9]|20)\d\d", number) and re.search(r"\b(?:in|since|by|of|until|during)\s$", before, re.I):
+            if re.fullmatch(r"(?:1[6-9]|20)\d\d", number) and re.search(
+                r"\b(?:in|since|by|of|until|during)\s$", before, re.I
+            ):
                 continue
             ends.append(match.end())
             yield Span(*match.span(), "ADDRESS", re.sub(r"\W+", " ", f"{number} {name}{kind[:2]}").lower())
@@ -888,7 +970,11 @@ def _addresses(text: str, links: list[tuple[int, int]], countries: Sequence[str]
         yield Span(*match.span(), "ADDRESS", re.sub(r"\W+", " ", match.group()).lower())
     for match in _UK_POSTCODE.finditer(text):
         near_address = any(0 <= match.start() - end <= 40 for end in ends)
-        context = re.search(r"\b(?:post ?code|address|live|lives|living)\b[^\n]{0,50}$", text[max(0, match.start() - 70) : match.start()], re.I)
+        context = re.search(
+            r"\b(?:post ?code|address|live|lives|living)\b[^\n]{0,50}$",
+            text[max(0, match.start() - 70) : match.start()],
+            re.I,
+        )
         if near_address or context:
             yield Span(*match.span(), "ADDRESS", match.group().replace(" ", "").lower())
 
@@ -915,14 +1001,17 @@ _FINDERS: tuple[tuple[int, Callable[[str, list[tuple[int, int]], Sequence[str]],
 )
 
 _ADDRESS_LIKE = (
-    rf"\d{{1,6}}[A-Za-z]?(?:[-–/]\d{{1,4}})?,? (?:[NSEW]{{1,2}}\.? )?(?:[A-Z0-9][\w.'’-]* ){{1,4}}(?:{_STRONG}|{_WEAK})(?-u:\b)"
-    rf"|(?i:(?:liv|address|locat|resid|house|home|stay|moved|ship|send|mail|deliver|meet|apartment|flat)[^\n]{{0,30}}\d{{1,6}}[a-z]? "
-    rf"(?:[\w.'’-]+ ){{1,3}}(?:{_STRONG})(?-u:\b))|(?i:box #?\d)|(?-u:\b){_POSTCODE}(?-u:\b)"
+    r"\d{1,6}[A-Za-z]?(?:[-–/]\d{1,4})?,? (?:[NSEW]{1,2}\.? )?"
+    rf"(?:[A-Z0-9][\w.'’-]* ){{1,4}}(?:{_STRONG}|{_WEAK})(?-u:\b)"
+    r"|(?i:(?:liv|address|locat|resid|house|home|stay|moved|ship|send|mail|deliver|meet|apartment|flat)"
+    rf"[^\n]{{0,30}}\d{{1,6}}[a-z]? (?:[\w.'’-]+ ){{1,3}}(?:{_STRONG})(?-u:\b))"
+    rf"|(?i:box #?\d)|(?-u:\b){_POSTCODE}(?-u:\b)"
 )
 
 
 def scan(texts: pa.Array) -> np.ndarray:
-    """What each text could hold, as bits; a text without bits holds nothing this module finds without known names or NER.
+    """What each text could hold, as bits; a text without bits holds nothing this module finds without known names or
+    NER.
 
     :param texts: string array.
     :returns: int64 array of the same length.
@@ -930,7 +1019,9 @@ def scan(texts: pa.Array) -> np.ndarray:
     flags = _scan(*utf8_buffers(texts), _byte_classes(), *_word_table())
     links = np.flatnonzero(flags & _LINK)
     if len(links):
-        hit = pl.Series("text", texts.take(pa.array(links))).str.contains_any(_PROFILE_SITES, ascii_case_insensitive=True)
+        hit = pl.Series("text", texts.take(pa.array(links))).str.contains_any(
+            _PROFILE_SITES, ascii_case_insensitive=True
+        )
         flags[links[hit.to_numpy().astype(bool)]] |= _PROFILED
     houses = np.flatnonzero(flags & _HOUSE)
     if len(houses):
@@ -950,7 +1041,9 @@ def _byte_classes() -> np.ndarray:
         if byte < 128 and char.isdigit():
             classes[byte] |= _B_DIGIT | _B_HEX | _B_WORD
         elif byte < 128 and char.isalpha():
-            classes[byte] |= _B_LETTER | _B_WORD | (_B_UPPER if char.isupper() else 0) | (_B_HEX if char in "abcdefABCDEF" else 0)
+            classes[byte] |= (
+                _B_LETTER | _B_WORD | (_B_UPPER if char.isupper() else 0) | (_B_HEX if char in "abcdefABCDEF" else 0)
+            )
         elif byte >= 128:
             classes[byte] |= _B_WORD
         if char in " .-()+":
@@ -960,13 +1053,13 @@ def _byte_classes() -> np.ndarray:
 
 
 _PROFILE_SITES = [
-    "reddit.com/u", "linkedin.com/", "twitter.com/", "//x.com/", ".x.com/", " x.com/", "instagram.com/", "facebook.com/",
-    "fb.com/", "fb.me/", "github.com/", "gitlab.com/", "tiktok.com/", "medium.com/", "youtube.com/", "snapchat.com/",
-    "twitch.tv/", "pinterest.com/", "soundcloud.com/", "patreon.com/", "ko-fi.com/", "onlyfans.com/", "deviantart.com",
-    "tumblr.com", "livejournal.com", "about.me/", "steamcommunity.com/", "venmo.com/", "last.fm/", "goodreads.com/",
-    "quora.com/", "stackoverflow.com/", "stackexchange.com/", "xing.com/", "bsky.app/", "weibo.com/", "douban.com/",
-    "zhihu.com/", "vk.com/", "okcupid.com/", "myspace.com/", "threads.net/", "flickr.com/", "/@", "wa.me/", "paypal.me/",
-    "cash.app/", "linktr.ee/", "t.me/", "keybase.io/",
+    "reddit.com/u", "linkedin.com/", "twitter.com/", "//x.com/", ".x.com/", " x.com/", "instagram.com/",
+    "facebook.com/", "fb.com/", "fb.me/", "github.com/", "gitlab.com/", "tiktok.com/", "medium.com/", "youtube.com/",
+    "snapchat.com/", "twitch.tv/", "pinterest.com/", "soundcloud.com/", "patreon.com/", "ko-fi.com/",
+    "onlyfans.com/", "deviantart.com", "tumblr.com", "livejournal.com", "about.me/", "steamcommunity.com/",
+    "venmo.com/", "last.fm/", "goodreads.com/", "quora.com/", "stackoverflow.com/", "stackexchange.com/",
+    "xing.com/", "bsky.app/", "weibo.com/", "douban.com/", "zhihu.com/", "vk.com/", "okcupid.com/", "myspace.com/",
+    "threads.net/", "flickr.com/", "/@", "wa.me/", "paypal.me/", "cash.app/", "linktr.ee/", "t.me/", "keybase.io/",
 ]  # fmt: skip
 
 # Whole words the scan looks for, with the flag each gives: where one tells a handle, how e-mail addresses are spelled
@@ -997,7 +1090,7 @@ def _word_table() -> tuple[np.ndarray, np.ndarray]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _scan(data, offsets, classes, word_hashes, word_flags):  # noqa: ANN001, ANN202
+def _scan(data, offsets, classes, word_hashes, word_flags):
     """One pass over the bytes; everything it decides it decides generously."""
     flags = np.zeros(len(offsets) - 1, np.int64)
     for doc in range(len(offsets) - 1):
@@ -1078,13 +1171,22 @@ def _scan(data, offsets, classes, word_hashes, word_flags):  # noqa: ANN001, ANN
                     if u < i and (u == start or not classes[data[u - 1]] & _B_WORD):
                         found |= _USER
             elif b == 35:  # name#1234
-                if classes[previous] & _B_WORD and i + 4 < end:
-                    if classes[data[i + 1]] & classes[data[i + 2]] & classes[data[i + 3]] & classes[data[i + 4]] & _B_DIGIT:
-                        found |= _USER
+                if (
+                    classes[previous] & _B_WORD
+                    and i + 4 < end
+                    and (
+                        classes[data[i + 1]]
+                        & classes[data[i + 2]]
+                        & classes[data[i + 3]]
+                        & classes[data[i + 4]]
+                        & _B_DIGIT
+                    )
+                ):
+                    found |= _USER
             elif b == 40 or b == 91:  # (at) or [AT], and placeholders
-                if i + 3 < end and data[i + 1] | 0x20 == 97 and data[i + 2] | 0x20 == 116:
-                    if data[i + 3] == 41 or data[i + 3] == 93:
-                        found |= _SPELLED
+                bracketed = i + 3 < end and data[i + 1] | 0x20 == 97 and data[i + 2] | 0x20 == 116
+                if bracketed and (data[i + 3] == 41 or data[i + 3] == 93):
+                    found |= _SPELLED
                 if b == 91 and i + 1 < end and classes[data[i + 1]] & _B_UPPER:
                     found |= _PLACEHOLDER
             elif b == 46 and classes[previous] & _B_DIGIT:  # 1.2.3.4

@@ -53,7 +53,7 @@ def ingest_key(card: Card, split: Split, settings: Ingest) -> str:
         language=language_id().version,
         author_key=author_key_id(),
         reader=[card.reader.name, card.make_reader.version, card.reader.options],
-        card=[card.name, card.family, card.license.id, card.language, card.names],
+        card=[card.name, card.family, card.license.id, card.language, card.names, card.consent.basis],
         files=[split_key(file) for file in split.files],
         range=[split.start, split.stop],
         max_chars=settings.max_chars,
@@ -73,9 +73,17 @@ def author_key_id() -> str:
     return make_key("author_key", 1, key=author_key().hex())[:16]
 
 
+#: In published works these are letterheads, historic places and decorators in code, not private data.
+PUBLISHED_KEEP = frozenset({"ADDRESS", "USER"})
+
+
 @lru_cache(maxsize=4)
-def _deidentifier(keep_names: bool, find_names: bool) -> Deidentifier:
-    return Deidentifier(keep_names=keep_names, ner=NameFinder() if find_names and not keep_names else None)
+def _deidentifier(published: bool, keep_names: bool, find_names: bool) -> Deidentifier:
+    return Deidentifier(
+        keep_names=keep_names,
+        ner=NameFinder() if find_names and not keep_names else None,
+        skip=PUBLISHED_KEEP if published and keep_names else frozenset(),
+    )
 
 
 def run_ingest(store: Store, card: Card, split: Split, settings: Ingest, key: str) -> None:
@@ -110,7 +118,9 @@ class _Writer:
         self._quarantine = folder / "quarantine.parquet"
         self._author_key = author_key()
         # Names are left where the card says so (published authors), whatever the recipe wants elsewhere.
-        self._deidentifier = _deidentifier(card.names == "keep", settings.names)
+        self._deidentifier = _deidentifier(
+            card.consent.basis in ("published", "public_domain"), card.names == "keep", settings.names
+        )
 
     def add(self, item: Record | Bad) -> None:
         """Take one item of the reader."""

@@ -18,7 +18,7 @@ from typing import Any
 from classifiers.scorer import Scorer
 from pipeline.attributes import attribute_keys, attributes, catalog_key, run_attributes
 from pipeline.console import Progress
-from pipeline.contamination import ContaminationIndex
+from pipeline.contamination import ContaminationIndex, shipped
 from pipeline.dedup import dedup_key, run_dedup
 from pipeline.emit import emit_key, run_emit
 from pipeline.execute import Step, run_step
@@ -114,25 +114,26 @@ def run_mix(
     release = store.lock()
     try:
         with Progress(show_progress) as progress:
-            return _run(recipe, cards, store, out, workers, progress, started)
+            return _run(recipe, recipe_path.parent, cards, store, out, workers, progress, started)
     finally:
         release()
 
 
 def _run(
-    recipe: Recipe, cards: dict[str, Card], store: Store, out: Path, workers: int, progress: Progress, started: float
+    recipe: Recipe,
+    folder: Path,
+    cards: dict[str, Card],
+    store: Store,
+    out: Path,
+    workers: int,
+    progress: Progress,
+    started: float,
 ) -> MixResult:
     ran: Counter[str] = Counter()
     files = _find_files(cards, store)
-    contamination = (
-        [recipe.filters.contamination]
-        if isinstance(recipe.filters.contamination, str)
-        else recipe.filters.contamination or []
-    )
+    contamination = _benchmarks(recipe, folder)
     stages = attributes(recipe.tokenizer, contamination)
-    benchmarks = (
-        ContaminationIndex.load(None if contamination == ["all"] else contamination).benchmarks if contamination else []
-    )
+    benchmarks = ContaminationIndex.load(contamination).benchmarks if contamination else []
     limits = Thresholds.of(recipe, cards, Scorer.load().thresholds, benchmarks)
 
     shards: list[_Shard] = []
@@ -210,6 +211,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     import orjson
 
     return orjson.loads(path.read_bytes())
+
+
+def _benchmarks(recipe: Recipe, folder: Path) -> list[str]:
+    """The hash lists a recipe wants: names of shipped ones, and files of its own, which lie relative to the recipe."""
+    wanted = recipe.filters.contamination
+    if wanted is False:
+        return []
+    names: list[str] = []
+    for name in [wanted] if isinstance(wanted, str) else wanted:
+        if name == "all":
+            names += shipped()
+        else:
+            names.append(str((folder / name).resolve()) if name.endswith(".npz") else name)
+    return names
 
 
 def _find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]]:

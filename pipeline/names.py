@@ -14,7 +14,8 @@ from sources.errors import UserError
 #: Raise whenever the same text could give other spans. Part of the key of artifacts made with names.
 NAMES_VERSION = "1"
 
-#: Families whose texts are written by and about private persons. The people in published books, textbooks and articles stay.
+#: Families whose texts are written by and about private persons. The people in published books, textbooks and
+#: articles stay.
 PRIVATE_FAMILIES = frozenset({"forum", "transcript"})
 
 # Persons everybody knows: naming them identifies no private person. The model also calls some of these words persons.
@@ -90,4 +91,6 @@ def _load(model: str) -> Any:
     try:
         return spacy.load(model, exclude=["parser", "tagger", "lemmatizer", "attribute_ruler"])
     except OSError:
-        raise UserError(f"finding names needs the spaCy model {model}, which is not installed", where="ner", fix=fix) from None
+        raise UserError(
+            f"finding names needs the spaCy model {model}, which is not installed", where="ner", fix=fix
+        ) from None

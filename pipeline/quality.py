@@ -1,11 +1,11 @@
 """Quality heuristics of Gopher and C4, measured once and judged at planning time.
 
 :func:`measure` computes every statistic the rules need in one numba pass over the UTF-8 bytes of an Arrow batch;
-:func:`verdict` (or its SQL twin, :func:`verdict_sql`) compares them with a family's :class:`QualityThresholds`, so that a
-changed threshold never re-reads a text.
+:func:`verdict` (or its SQL twin, :func:`verdict_sql`) compares them with a family's :class:`QualityThresholds`, so
+that a changed threshold never re-reads a text.
 
-Definitions follow Gopher (Rae et al. 2021, `arXiv:2112.11446 <https://arxiv.org/abs/2112.11446>`_, section A.1 and table
-A1) as datatrove implements them, and C4 (Raffel et al. 2020). Where we differ, on purpose:
+Definitions follow Gopher (Rae et al. 2021, `arXiv:2112.11446 <https://arxiv.org/abs/2112.11446>`_, section A.1 and
+table A1) as datatrove implements them, and C4 (Raffel et al. 2020). Where we differ, on purpose:
 
 * words are separated by white space (Gopher), not by a tokenizer; in scripts written without spaces (Han, kana) each
   character is a word; a stop word is compared without its punctuation and case;
@@ -263,8 +263,9 @@ def measure(texts: pa.Array) -> pa.RecordBatch:
     columns: dict[str, np.ndarray] = dict(zip(_INT_COLUMNS, ints, strict=True))
     columns |= zip(_FLOAT_COLUMNS, floats, strict=True)
     columns["quality"] = _quality(columns)
-    return pa.RecordBatch.from_arrays([pa.array(columns[name], type=MEASURES.field(name).type) for name in MEASURES.names],
-                                      schema=MEASURES)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(columns[name], type=MEASURES.field(name).type) for name in MEASURES.names], schema=MEASURES
+    )
 
 
 def _columns(rule: Rule) -> list[str]:
@@ -274,8 +275,8 @@ def _columns(rule: Rule) -> list[str]:
 def _quality(m: dict[str, np.ndarray]) -> np.ndarray:
     """One number of 0-1 to order otherwise equal texts by: which duplicate to keep, which band a recipe asks for.
 
-    It is a plain product, not a model: length (0.25 for a word, 1 from 200 words on) x non-repetition x ordinary words x
-    case x punctuation. Each factor runs from 1 down to a floor, so no single oddity zeroes a text.
+    It is a plain product, not a model: length (0.25 for a word, 1 from 200 words on) x non-repetition x ordinary
+    words x case x punctuation. Each factor runs from 1 down to a floor, so no single oddity zeroes a text.
     """
 
     def fall(values: np.ndarray, good: float, bad: float, floor: float) -> np.ndarray:
@@ -356,7 +357,7 @@ def _slot(key: np.uint64, shift: np.uint64) -> np.int64:
 
 
 @numba.njit(cache=True, nogil=True)
-def _find(key, keys, stamps, stamp, shift, mask):  # noqa: ANN001, ANN202
+def _find(key, keys, stamps, stamp, shift, mask):
     """Slot of ``key`` in an open-addressing table, and whether it was there; a slot of another stamp is empty."""
     slot = _slot(key, shift)
     while stamps[slot] == stamp:
@@ -369,11 +370,11 @@ def _find(key, keys, stamps, stamp, shift, mask):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, nogil=True)
-def _follows(data, i, end, word):  # noqa: ANN001, ANN202
+def _follows(data, i, end, word):
     """Whether the lower-case ASCII ``word`` stands at ``i`` in any case."""
     if i + len(word) > end:
         return False
-    for k in range(len(word)):
+    for k in range(len(word)):  # noqa: SIM110 (numba has no generators)
         if (data[i + k] | 0x20) != word[k]:
             return False
     return True
@@ -384,7 +385,7 @@ _OREM_IPSUM = np.frombuffer(b"orem ipsum", np.uint8)
 
 
 @numba.njit(cache=True, nogil=True)
-def _measure(data, offsets, classes, stop_hashes, ints, floats):  # noqa: ANN001, ANN202
+def _measure(data, offsets, classes, stop_hashes, ints, floats):
     """The kernel. Scratch grows to the longest document of the batch and is reused; tables are emptied by a stamp."""
     longest = np.int64(0)
     for doc in range(len(offsets) - 1):

@@ -22,7 +22,7 @@ from functools import lru_cache
 from importlib.metadata import version as package_version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +59,7 @@ _UNSURE = (
 #: Names under which published tokenizers call the token that ends a document, in order of preference.
 _END_NAMES = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>", "[EOS]", "[SEP]")
 
-Texts = pa.Array | pa.ChunkedArray
+Texts: TypeAlias = pa.Array | pa.ChunkedArray
 
 
 class Tokenizer(Protocol):
@@ -181,7 +181,8 @@ class FileTokenizer:
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        found = [name for name in ([eos] if eos else _END_NAMES) if self._tokenizer.token_to_id(name) is not None]
+        ends = {name: self._tokenizer.token_to_id(name) for name in ([eos] if eos else _END_NAMES)}
+        found = [(name, number) for name, number in ends.items() if number is not None]
         if not found:
             raise UserError(
                 f"the tokenizer has no token {eos!r}" if eos else "the tokenizer has no token known to end a document",
@@ -189,9 +190,9 @@ class FileTokenizer:
                 fix="name the token that ends a document",
             )
         self.name = str(path)
-        self.version = f"{hashlib.sha256(content).hexdigest()[:16]}-tokenizers{tokenizers.__version__}-{found[0]}-1"
+        end, self.eos_id = found[0]
+        self.version = f"{hashlib.sha256(content).hexdigest()[:16]}-tokenizers{tokenizers.__version__}-{end}-1"
         self.vocab_size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
-        self.eos_id = self._tokenizer.token_to_id(found[0])
 
     def count(self, texts: Texts) -> np.ndarray:
         """Tokens of each text: int32, shape (texts,)."""

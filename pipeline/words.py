@@ -84,6 +84,12 @@ def _fold(c):
     return c
 
 
+#: For each ASCII byte its folded letter or digit, 0 for a separator, 1 for the apostrophe.
+_ASCII = np.array(
+    [1 if c == 0x27 else _fold.py_func(c) if _classify.py_func(c) == 1 else 0 for c in range(0x80)], dtype=np.uint8
+)
+
+
 @njit(cache=True, nogil=True)
 def _hash_words(data, offsets, hashes, word_offsets):
     n = 0
@@ -94,7 +100,20 @@ def _hash_words(data, offsets, hashes, word_offsets):
         i = offsets[doc]
         end = offsets[doc + 1]
         while i < end:
-            c = np.int64(data[i])
+            byte = data[i]
+            if byte < 0x80:  # nearly every byte of most texts: one look-up, no decoding
+                folded = _ASCII[byte]
+                i += 1
+                if folded > 1:
+                    h = (h ^ np.uint64(folded)) * FNV_PRIME
+                    inside = True
+                elif inside and folded == 0:
+                    hashes[n] = mix64(h)
+                    n += 1
+                    h = FNV_OFFSET
+                    inside = False
+                continue
+            c = np.int64(byte)
             step = 1
             if c >= 0xF0 and i + 3 < end:
                 c = (
@@ -111,7 +130,7 @@ def _hash_words(data, offsets, hashes, word_offsets):
                 c = ((c & 0x1F) << 6) | (np.int64(data[i + 1]) & 0x3F)
                 step = 2
             # An apostrophe between letters belongs to neither side and does not separate: don't = dont = don’t.
-            if inside and (c == 0x27 or c == 0x2019):
+            if inside and c == 0x2019:
                 i += step
                 continue
             kind = _classify(c)

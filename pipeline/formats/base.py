@@ -33,7 +33,8 @@ class ShardWriter(Protocol):
     :ivar name: the format's name in recipes.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def write(self, table: pa.Table, directory: Path, stem: str) -> list[Written]:
         """Write one shard.

@@ -15,13 +15,16 @@ from sources.document import Bad, Record
 from sources.files import open_binary
 from sources.readers._io import decode
 from sources.readers.base import FileRef, Reader, Split
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import read_rows
 from sources.readers.streams import Broken, refuse_pointer, seekable
 
 
 class ArchiveOptions(Fields):
-    """Options of the ``archive`` reader, beside the field mapping; fields are ``text``, ``member`` (path in the archive) and ``line``.
+    """Options of the ``archive`` reader, beside the field mapping.
+
+    Its fields are ``text``, ``member`` (path in the archive) and ``line``.
 
     :param text: default: the text as it is.
     :param members: globs of the members to read; others are not part of the source.
@@ -84,7 +87,9 @@ class ArchiveReader(Reader):
             fnmatch.fnmatch(member, glob) for glob in options.exclude
         )
 
-    def _member(self, file: FileRef, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[tuple[str, Row | Bad]]:
+    def _member(
+        self, file: FileRef, archive: zipfile.ZipFile, info: zipfile.ZipInfo
+    ) -> Iterator[tuple[str, Row | Bad]]:
         origin = f"{file.name}#{info.filename}"
         limit = self.options.max_member_bytes
         try:
@@ -123,4 +128,4 @@ class ArchiveReader(Reader):
     def _row(self, text: str, member: str, line: int) -> Row | None:
         for pattern, new in self._substitute:
             text = pattern.sub(new, text)
-        return {"text": text, "member": member, "line": line} if text.strip() else None
+        return {"text": text.strip("\n"), "member": member, "line": line} if text.strip() else None

@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 from sources.document import Bad, Record
 from sources.errors import UserError
 from sources.readers.base import FileRef, Options, Reader, Split
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import Spool, check_columns, group_splits, read_rows
 from sources.readers.streams import Broken, text_lines
 
@@ -88,13 +89,15 @@ class CsvReader(Reader):
             for number, (alias, glob) in enumerate(join.files.items()):
                 found = [file for file in files if fnmatch.fnmatch(file.name.rsplit("/", 1)[-1], glob)]
                 if not found:
-                    raise UserError(f"no file of the source matches {glob!r}", where="reader.join.files", fix="check the card")
+                    raise UserError(
+                        f"no file of the source matches {glob!r}", where="reader.join.files", fix="check the card"
+                    )
                 for file in found:
                     columns = {name.removeprefix(f"{alias}.") for name in wanted if name.startswith(f"{alias}.")}
                     if alias == main:
                         columns |= {name for name in wanted if name.partition(".")[0] not in join.files}
                     for origin, row in self._rows(file, columns | set(join.by)):
-                        if type(row) is Bad:
+                        if isinstance(row, Bad):
                             yield row
                             continue
                         item = "\x1f".join(str(row[name]) for name in join.by)
@@ -104,7 +107,9 @@ class CsvReader(Reader):
                 if f"{main}.{join.by[0]}" not in rows[0]:
                     yield Bad(origin, "not_joined", f"the file of {main!r} has no such item")
                     continue
-                made = mapper.record({k: v for row in reversed(rows) for k, v in row.items()}, origin.partition("#")[0], origin)
+                made = mapper.record(
+                    {k: v for row in reversed(rows) for k, v in row.items()}, origin.partition("#")[0], origin
+                )
                 if made is not None:
                     yield made
 

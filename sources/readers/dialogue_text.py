@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from sources.document import Bad, Record
 from sources.readers._io import decode, slurp
 from sources.readers.base import Reader, Split
-from sources.readers.fields import Fields, Mapper
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper
 
 
 class DialogueTextOptions(Fields):

@@ -45,7 +45,7 @@ class EsconvTsvReader(Reader):
         first = 0
         for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes), 1):
             origin = f"{file.name}#line={number}"
-            if type(line) is Bad:
+            if isinstance(line, Bad):
                 yield Bad(origin, line.reason, line.detail)
                 continue
             if not line.strip():

@@ -71,7 +71,7 @@ _ILLUSTRATION = re.compile(r"\[(?:Illustrations?|Frontispiece|Blank Page|Music)\
 _TRANSCRIBER = re.compile(r"\[Transcriber'?s?'? notes?\b[^\]]*\]", re.IGNORECASE)
 _MARKUP = re.compile(r"</?(?:b|i|em|strong|p|br|small|center|hr|a|h\d)\b[^<>]{0,80}>", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"\s*\[Footnote\b", re.IGNORECASE)
-_INLINE_NOTE = re.compile(r"\s*\[Footnote\b[^\[\]]*\]", re.IGNORECASE)
+_INLINE_NOTE = re.compile(r"\s*\[Footnote\b(?:[^\[\]]|\[[^\[\]]*\])*\]", re.IGNORECASE)
 _NOTE_MARK = re.compile(r" ?\[(?:\d{1,3}|[A-Z*]|Pg \d+|Page \d+|p\. \d+)\]|\{\d{1,3}\}", re.IGNORECASE)
 _ITALIC = re.compile(r"(?<!\w)_(?=\S)([^_]+?)(?<=\S)_(?!\w)")
 _BOLD = re.compile(r"(?<![\w=])=(?=\S)([^=\n]{1,80}?)(?<=\S)=(?![\w=])")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from sources.document import Bad, Record
 from sources.errors import UserError
 from sources.readers.base import FileRef, Reader, Split
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import check_columns, read_rows
 
 
@@ -66,7 +67,7 @@ class HuggingFaceReader(Reader):
         from datasets import load_dataset
 
         hub, config, split, revision, streaming = parse_hub(file)
-        local = os.path.isdir(hub)
+        local = Path(hub).is_dir()
         try:
             dataset = load_dataset(
                 hub,

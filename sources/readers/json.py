@@ -9,7 +9,8 @@ import ijson
 
 from sources.document import Bad, Record
 from sources.readers.base import FileRef, Reader, Split
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import group_splits, read_rows
 from sources.readers.streams import Broken, blocks
 
@@ -57,15 +58,14 @@ class JsonReader(Reader):
                     yield where, item  # type: ignore[misc]
                 else:
                     yield where, Bad(where, "wrong_type", "the item is not an object")
+            if stream.size and not number:
+                place = f"path {self.options.path!r}" if self.options.path else "the top"
+                yield where, Bad(where, "missing_field", f"no {self.options.records} with records at {place} of the file")
         except Broken as error:
             yield where, error.bad(f"{file.name}#item={number + 1}")
-        except UnicodeDecodeError as error:
-            yield where, Bad(f"{file.name}#item={number + 1}", "invalid_utf8", error.reason)
-        except ijson.IncompleteJSONError as error:
+        except (UnicodeDecodeError, ijson.JSONError) as error:
             if stream.size:
-                yield where, _why(f"{file.name}#item={number + 1}", error, "truncated")
-        except ijson.JSONError as error:
-            yield where, _why(f"{file.name}#item={number + 1}", error, "invalid_json")
+                yield where, _why(f"{file.name}#item={number + 1}", error)
 
     def _items(self, stream: _Stream) -> Iterator[Any]:
         path, how = self.options.path, self.options.records
@@ -78,15 +78,15 @@ class JsonReader(Reader):
             yield from ijson.items(stream, f"{path}.item" if path else "item", use_float=True)
 
 
-def _why(origin: str, error: Exception, reason: str) -> Bad:
-    # yajl's message goes on to quote the text around the error; only its first line, without the quotation, may be kept.
-    detail = str(error).split("\n")[0].strip()
-    for code in ("lexical error: invalid bytes in UTF8", "invalid bytes in UTF8"):
-        if code in detail:
-            return Bad(origin, "invalid_utf8", "the file is not valid UTF-8 from here on")
-    if reason == "truncated" and "parse error" in detail and "premature" not in detail:
-        reason = "invalid_json"
-    return Bad(origin, reason, detail.partition(".")[0][:120] + "; the rest of the file is not read")
+def _why(origin: str, error: Exception) -> Bad:
+    # The parsers' messages quote the text around the error, so only their kind may be kept.
+    message = str(error)
+    rest = "the rest of the file is not read"
+    if isinstance(error, UnicodeDecodeError) or "UTF8" in message:
+        return Bad(origin, "invalid_utf8", f"not valid UTF-8; {rest}")
+    if isinstance(error, ijson.IncompleteJSONError) and ("premature" in message or "ncomplete" in message):
+        return Bad(origin, "truncated", "the file ends in the middle of the JSON text")
+    return Bad(origin, "invalid_json", f"not valid JSON; {rest}")
 
 
 class _Stream:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from sources.document import Bad, Record
 from sources.readers.base import FileRef, Reader, Split
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import group_splits, read_rows
 from sources.readers.streams import Broken, blocks, byte_ranges
 
@@ -49,7 +50,7 @@ class JsonlReader(Reader):
         name, loads = file.name, orjson.loads
         for offset, line in lines(file, start, stop, self.options.max_line_bytes):
             origin = f"{name}#byte={offset}"
-            if type(line) is Bad:
+            if isinstance(line, Bad):
                 yield origin, line
                 continue
             try:
@@ -62,7 +63,7 @@ class JsonlReader(Reader):
             if type(row) is not dict and not (isinstance(row, list) and self.options.turn_list):
                 yield origin, Bad(origin, "invalid_json", "the line is JSON but not an object")
                 continue
-            yield origin, row
+            yield origin, row  # type: ignore[misc]  # a list only where turn_list takes it
 
 
 def lines(file: FileRef, start: int, stop: int | None, limit: int) -> Iterator[tuple[int, bytes | Bad]]:

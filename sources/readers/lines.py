@@ -9,8 +9,9 @@ from pydantic import Field
 
 from sources.document import Bad, Record
 from sources.readers.base import FileRef, Reader, Split
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
 from sources.readers.jsonl import lines
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import read_rows
 
 _LIMIT = 64 << 20
@@ -69,16 +70,19 @@ class LinesReader(Reader):
         marks = self._lines(labels)
         for (origin, line), (_, mark) in itertools.zip_longest(self._lines(text), marks, fillvalue=("", None)):
             if line is None or mark is None:
-                yield text.name, Bad(origin or text.name, "missing_field", "text and labels have not the same number of lines")
+                yield (
+                    text.name,
+                    Bad(origin or text.name, "missing_field", "text and labels have not the same number of lines"),
+                )
                 return
-            if type(line) is Bad:
+            if isinstance(line, Bad):
                 yield origin, line
             elif str(line).strip():
                 yield origin, {"text": line, "label": str(mark).strip()}
 
     def _rows(self, file: FileRef) -> Iterator[tuple[str, Row | Bad]]:
         for origin, line in self._lines(file):
-            if type(line) is Bad:
+            if isinstance(line, Bad):
                 yield origin, line
             elif str(line).strip():
                 yield origin, {"text": line}
@@ -86,7 +90,7 @@ class LinesReader(Reader):
     def _lines(self, file: FileRef) -> Iterator[tuple[str, str | Bad]]:
         for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes), 1):
             origin = f"{file.name}#line={number}"
-            if type(line) is Bad:
+            if isinstance(line, Bad):
                 yield origin, Bad(origin, line.reason, line.detail)
                 continue
             try:

@@ -27,7 +27,7 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*(\{[^}]*\}|[\w.+-]*)")
 _COMMENT = re.compile(r"<!--.*?-->|^[ \t]*-->[ \t]*$", re.DOTALL | re.MULTILINE)
 _WIKILINK = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]+)\]\]")
 _SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}", re.DOTALL)
-_ATTRIBUTES = re.compile(r"(?<=[\])\w`\"*])[ \t]*\{[.#][^{}\n]*\}")
+_ATTRIBUTES = re.compile(r"(?<=[\])\w`\"*])[ \t]*\{[.#][^{}\n]*\}|(?<=[\])])\{[^{}\n]*\}")
 _HEADING_ATTRIBUTES = re.compile(r"^(#{1,6} .*?)[ \t]*\{[^{}\n]*\}[ \t]*$", re.MULTILINE)
 _CITATION = re.compile(r" ?\[[^\[\]\n]{0,200}?-?@[\w:.-]+[^\[\]\n]*\](?!\()")
 _INTEXT_CITATION = re.compile(r"(?<![\w@/])-?@(?:[A-Za-z][\w:-]*\d{4}\w*|(?:fig|tbl|sec|eq)-[\w-]+)")
@@ -187,9 +187,20 @@ def _strip_inline(text: str) -> str:
     text = _SHORTCODE.sub("", text)
     text = _LATEX.sub("", _INLINE_R.sub("", text))
     text = _FOOTNOTE.sub("", _FOOTNOTE_TEXT.sub("", text))
-    text = _INTEXT_CITATION.sub("", _CITATION.sub("", text))
+    text = _INTEXT_CITATION.sub(_named, _CITATION.sub("", text))
     text = _WIKILINK.sub(r"\1", text)
     return _ATTRIBUTES.sub("", _HEADING_ATTRIBUTES.sub(r"\1", text))
+
+
+def _named(match: re.Match[str]) -> str:
+    """An author named in the sentence by a key such as ``@freudDreams1900``: ``Freud (1900)``; a cross-reference by its kind."""
+    key = match[0].lstrip("-@")
+    if kind := {"fig": "the figure", "tbl": "the table", "sec": "the section", "eq": "the equation"}.get(
+        key.split("-")[0]
+    ):
+        return kind
+    name, year = re.match(r"[A-Za-z][a-z]*", key), re.search(r"\d{4}", key)
+    return f"{name[0].capitalize()} ({year[0]})" if name and year else ""
 
 
 def rewrap(text: str) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
+from pyarrow import ipc
 from pydantic import Field
 
 from sources.document import Bad, Record
 from sources.files import open_binary
 from sources.readers.base import FileRef, Reader, Split, pack
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import check_columns, group_splits, read_rows
 from sources.readers.streams import BROKEN, Broken, refuse_pointer, seekable
 
@@ -81,7 +82,7 @@ class ParquetReader(Reader):
             yield file.name, error.bad(file.name)
         except (pa.ArrowException, *BROKEN) as error:
             origin = f"{file.name}#row={number + 1}"
-            yield origin, Bad(origin, "invalid_parquet", str(error).split("\n")[0][:200])
+            yield origin, Bad(origin, "invalid_parquet", type(error).__name__)
 
     def _parquet(self, file: FileRef, start: int, stop: int | None) -> Iterator[tuple[int, pa.RecordBatch]]:
         with pq.ParquetFile(_open(file)) as parquet:
@@ -118,7 +119,10 @@ class ParquetReader(Reader):
             rows = [_row(batch, i) for i in range(batch.num_rows)]
         for number, row in enumerate(rows, before + 1):
             origin = f"{file.name}#row={number}"
-            yield origin, Bad(origin, "invalid_utf8", "a text column of the row is not valid UTF-8") if row is None else row
+            yield (
+                origin,
+                Bad(origin, "invalid_utf8", "a text column of the row is not valid UTF-8") if row is None else row,
+            )
 
     def _columns(self, file: FileRef, schema: pa.Schema) -> list[str]:
         wanted = {name if name in schema.names else name.partition(".")[0] for name in self._mapper.columns()}

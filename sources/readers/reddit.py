@@ -227,7 +227,8 @@ class RedditReader(Reader):
             parent = comment["parent"] if comment["parent"] in known and comment["parent"] != comment["id"] else thread
             below.setdefault(parent, []).append(comment)
         for replies in below.values():
-            replies.sort(key=lambda c: (c["score"], -c["created"], c["id"]))
+            # The best lies last, where the stack gives it first.
+            replies.sort(key=lambda c: (-c["score"], c["created"], c["id"]), reverse=True)
         out: list[tuple[dict[str, Any], int]] = []
         stack = [(comment, 0) for comment in below.get(thread, [])]
         while stack and len(out) < self.options.max_comments:

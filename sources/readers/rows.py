@@ -1,4 +1,7 @@
-"""From the rows of a file to records, one a row or one a group of rows. Groups are made out of core, in a temporary DuckDB table."""
+"""From the rows of a file to records, one a row or one a group of rows.
+
+Groups are made out of core, in a temporary DuckDB table.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,14 @@ import pyarrow as pa
 from sources.document import Bad, Record
 from sources.errors import UserError
 from sources.readers.base import FileRef, Split, pack
-from sources.readers.fields import Group, Mapper, Missing, Row
+from sources.readers.fields import Group
+from sources.readers.mapper import Mapper, Missing, Row
 
 _BATCH_BYTES = 8 << 20
 _DIGITS = re.compile(r"\d+")
-_SCHEMA = pa.schema([("grp", pa.string()), ("ord", pa.string()), ("n", pa.int64()), ("origin", pa.string()), ("row", pa.binary())])
+_SCHEMA = pa.schema(
+    [("grp", pa.string()), ("ord", pa.string()), ("n", pa.int64()), ("origin", pa.string()), ("row", pa.binary())]
+)
 
 
 def read_rows(
@@ -35,7 +41,7 @@ def read_rows(
         for file in files:
             name = file.name
             for origin, row in rows_of(file):
-                made = row if type(row) is Bad else record(row, name, origin)
+                made = row if isinstance(row, Bad) else record(row, name, origin)
                 if made is not None:
                     yield made
     elif group.across_files:
@@ -46,18 +52,23 @@ def read_rows(
 
 
 def _grouped(
-    mapper: Mapper, group: Group, files: Iterable[FileRef], rows_of: Callable[[FileRef], Iterator[tuple[str, Row | Bad]]]
+    mapper: Mapper,
+    group: Group,
+    files: Iterable[FileRef],
+    rows_of: Callable[[FileRef], Iterator[tuple[str, Row | Bad]]],
 ) -> Iterator[Record | Bad]:
     with Spool() as spool:
         for file in files:
             for origin, row in rows_of(file):
-                if type(row) is Bad:
+                if isinstance(row, Bad):
                     yield row
                     continue
                 try:
                     row = mapper.prepare(row)
                     if mapper.kept(row):
-                        spool.add(mapper.group_key(row, file.name), [row.get(name) for name in group.order], origin, row)
+                        spool.add(
+                            mapper.group_key(row, file.name), [row.get(name) for name in group.order], origin, row
+                        )
                 except Missing as missing:
                     yield Bad(origin, missing.reason, missing.detail)
         for key, origin, rows in spool.groups():
@@ -130,7 +141,8 @@ class Spool:
             "ORDER BY first, ord, n"
         )
         name: str | None = None
-        origin, rows = "", []
+        origin = ""
+        rows: list[dict[str, Any]] = []
         while batch := cursor.fetchmany(1000):
             for group, where, payload in batch:
                 if group != name:
@@ -144,7 +156,9 @@ class Spool:
     def _flush(self) -> None:
         if not self._held:
             return
-        columns = [pa.array(column, field.type) for column, field in zip(zip(*self._held, strict=True), _SCHEMA, strict=True)]
+        columns = [
+            pa.array(column, field.type) for column, field in zip(zip(*self._held, strict=True), _SCHEMA, strict=True)
+        ]
         self._con.register("batch", pa.table(columns, schema=_SCHEMA))
         self._con.execute("INSERT INTO rows SELECT * FROM batch")
         self._con.unregister("batch")

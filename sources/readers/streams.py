@@ -17,6 +17,8 @@ from sources.files import open_binary
 from sources.readers.base import FileRef, Split, pack
 
 BLOCK = 1 << 20
+#: Longest line of a text file that is held in memory.
+MAX_LINE = 64 << 20
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 _LFS = b"version https://git-lfs.github.com/spec/"
 #: What the standard library and zstandard raise for a compressed stream that is cut short or damaged.
@@ -26,7 +28,7 @@ BROKEN = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzi
 class Broken(Exception):  # noqa: N818 - it is caught inside the readers and becomes a Bad
     """A file cannot be read further; what came before is whole.
 
-    :param reason: ``truncated`` or ``lfs_pointer``, see :class:`sources.document.Bad`.
+    :param reason: ``truncated``, ``line_too_long`` or ``lfs_pointer``, see :class:`sources.document.Bad`.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -96,6 +98,8 @@ def text_lines(file: FileRef, encoding: str) -> Iterator[str]:
         for line in data[:cut].splitlines(keepends=True):
             yield decode(line, "surrogateescape")[0]
         held = data[cut:]
+        if len(held) > MAX_LINE:
+            raise Broken("line_too_long", f"no line end within {MAX_LINE} bytes; the rest of the file is not read")
     for line in held.splitlines(keepends=True):
         yield decode(line, "surrogateescape")[0]
 
@@ -140,5 +144,3 @@ def seekable(stream: BinaryIO) -> BinaryIO:
         shutil.copyfileobj(stream, spool, BLOCK)
     spool.seek(0)
     return spool  # type: ignore[return-value]
-
-

@@ -18,6 +18,7 @@ _DIRECTIVE = re.compile(r"^(\s*)\.\. +(?:\|[^|]+\| +)?([\w:.-]+)::(?: +(.*))?$")
 _COMMENT = re.compile(r"^(\s*)\.\.(?: |$)(?!.*::)")
 _TARGET = re.compile(r"^\s*\.\. (?:_[^:]+:|__|\[[^\]]+\]).*$")
 _FIELD = re.compile(r"^\s+:[\w -]+:(?: .*)?$")
+_LIST = re.compile(r"(?:[-*+|]|\d+\.|#\.)\s|[=-]{3,}|\+-")
 _ROLE = re.compile(r":[\w.+:-]+:`~?!?([^`<]+?)(?:\s*<[^`>]*>)?`")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]*>`__?")
 _NAMED_LINK = re.compile(r"`([^`]+)`__?(?!\w)")
@@ -121,7 +122,9 @@ def _paragraph(lines: list[str]) -> str:
     """Prose unwrapped and without inline markup; indented lines are code and stay."""
     if lines[0].startswith("    "):
         return "\n".join(lines)
-    text = unwrap(lines)
+    # Lists, line blocks and tables keep their lines; in reStructuredText all other lines of a block are one paragraph.
+    kept = any(line[:1].isspace() or _LIST.match(line) for line in lines)
+    text = "\n".join(lines) if kept else " ".join(line.strip() for line in lines)
     text = _NAMED_LINK.sub(r"\1", _LINK.sub(r"\1", _ROLE.sub(r"\1", text)))
     text = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\1", _LITERAL.sub(r"\1", text)))
     return re.sub(r"\s*::$", ":", text)

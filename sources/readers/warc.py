@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import dateutil.parser
 from pydantic import Field
@@ -56,20 +56,27 @@ class WarcReader(Reader):
         try:
             # Decompressed here and not by warcio, which refuses files that were gzipped as a whole.
             with open_binary(file) as stream:
-                for record in ArchiveIterator(stream, arc2warc=True):
+                source = _Source(stream)
+                archive = _Archive(source, arc2warc=True)
+                for record in archive:
                     number += 1
-                    if (found := self._record(file, record, number)) is not None:
+                    found = self._record(file, record, number)
+                    if source.error or _is_short(record, found):
+                        found = Bad(f"{file.name}#record={number}", "truncated", source.error)
+                    if found is not None:
                         yield found
-        except ArchiveLoadFailed as error:
-            yield Bad(
-                f"{file.name}#record={number + 1}",
-                "invalid_warc",
-                str(error).strip().splitlines()[0][:60] if number == 0 else "after a good record",
-            )
+                if archive.err_count:
+                    yield Bad(file.name, "invalid_warc", "bytes between records; a record's length is wrong")
+        except ArchiveLoadFailed:
+            yield Bad(f"{file.name}#record={number + 1}", "invalid_warc")
+            return
         except (*READ_ERRORS, ValueError) as error:
             yield Bad(f"{file.name}#record={number + 1}", "truncated", type(error).__name__)
-        if number == 0 and file.size == 0:
-            yield Bad(file.name, "empty")
+            return
+        if number == 0:
+            yield Bad(
+                file.name, "empty" if file.size == 0 else "unreadable" if source.error else "invalid_warc", source.error
+            )
 
     def _record(self, file: FileRef, record: ArcWarcRecord, number: int) -> Record | Bad | None:
         """One page, or None for records that hold no page (requests, metadata, images, errors, redirects)."""
@@ -115,6 +122,42 @@ class WarcReader(Reader):
     def _body(self, record: ArcWarcRecord) -> bytes | None:
         data = record.content_stream().read(self.options.max_bytes + 1)
         return data if len(data) <= self.options.max_bytes else None
+
+
+class _Archive(ArchiveIterator):
+    """warcio's iterator without its messages on stderr; what they say is in ``err_count``."""
+
+    INC_RECORD = ""
+
+
+class _Source:
+    """The decompressed bytes for warcio, which takes an EOFError of a truncated stream for the end of the file.
+
+    :param error: what ended the stream early, if anything did.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._offset = 0
+        self.error = ""
+
+    def read(self, size: int) -> bytes:
+        # read1 gives what is there, where read would lose it to the error behind it.
+        try:
+            data = self._stream.read1(size) if hasattr(self._stream, "read1") else self._stream.read(size)
+        except READ_ERRORS as error:
+            self.error = type(error).__name__
+            return b""
+        self._offset += len(data)
+        return data
+
+    def tell(self) -> int:
+        return self._offset
+
+
+def _is_short(record: ArcWarcRecord, found: Record | Bad | None) -> bool:
+    """Whether the file ended before a page's stated length was read."""
+    return isinstance(found, Record) and getattr(record.raw_stream, "limit", 0) > 0
 
 
 def _header_opts_out(headers: Any) -> bool:

@@ -16,7 +16,8 @@ from openpyxl.utils.exceptions import InvalidFileException
 from sources.document import Bad, Record
 from sources.files import open_binary
 from sources.readers.base import FileRef, Reader, Split
-from sources.readers.fields import Fields, Mapper, Row
+from sources.readers.fields import Fields
+from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import check_columns, group_splits, read_rows
 from sources.readers.streams import Broken, refuse_pointer, seekable
 
@@ -63,7 +64,9 @@ class XlsxReader(Reader):
                         check_columns(wanted, columns, file, self.options.optional)
                         continue
                     number += 1
-                    row: dict[str, Any] = {name: cell for name, cell in zip(columns, cells, strict=False) if name in wanted}
+                    row: dict[str, Any] = {
+                        name: cell for name, cell in zip(columns, cells, strict=False) if name in wanted
+                    }
                     if any(value is not None for value in row.values()):
                         yield f"{file.name}#row={number}", row
         except Broken as error:

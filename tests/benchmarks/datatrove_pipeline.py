@@ -129,8 +129,8 @@ def main() -> None:
         ).run()
         stages[name] = perf_counter() - started
         for block in json.loads((logs / "stats.json").read_text()):
-            time = block.get("time_stats", {})
-            blocks[f"{name}: {block['name']}"] = time.get("total", 0.0)
+            label = f"{name}: {block['name']}"
+            blocks[label] = blocks.get(label, 0.0) + block.get("time_stats", {}).get("total", 0.0)
     stats = json.loads((args.work / "logs" / "deduplicate-and-count" / "stats.json").read_text())
     print(json.dumps({"stages": stages, "blocks": blocks, "documents": _written(stats)}))
 

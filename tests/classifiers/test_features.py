@@ -86,3 +86,14 @@ def test_pooling_takes_the_highest_for_safety_and_the_upper_half_otherwise():
     pooled = pool(logits, firsts, ones, zeros, np.array([True, False]))
     top, middle = 1 / (1 + np.exp(-3.0)), 0.5
     np.testing.assert_allclose(pooled, [[top, (top + middle) / 2]], rtol=1e-6)
+
+
+def test_a_prior_draws_short_texts_to_the_middle(toy_model):
+    plain = Tables.from_fasttext(toy_model)
+    drawn = Tables(plain.words, plain.offsets, plain.matrix, plain.bucket, plain.ngrams, prior=6.0)
+    output = np.ascontiguousarray(toy_model.get_output_matrix().T, dtype=np.float32)
+    bias = np.zeros(output.shape[1], np.float32)
+    texts = pa.array(["love pain"])  # two words, the end of the line, two pairs: five rows
+    before, _, _ = score_windows(texts, plain, output, bias)
+    after, _, _ = score_windows(texts, drawn, output, bias)
+    np.testing.assert_allclose(after * 11, before * 5, rtol=1e-4)

@@ -12,17 +12,17 @@ import pyarrow as pa
 import pytest
 
 from classifiers.scorer import MANIFEST_FILE, WEIGHTS, WEIGHTS_FILE, Scorer
-from classifiers.taxonomy import ABSTAIN, BEHAVIOURS, FACETS, REGISTER, SAFETY, STANCE
+from classifiers.taxonomy import ABSTAIN, FACETS, REGISTER, SAFETY, STANCE
 from sources.errors import UserError
 
 LIVED = [
     "I have been so depressed since my mother died that some days I think about not being here any more.",
     "When I was nineteen I hurt myself because I felt worthless. I am in therapy now and it helps me.",
-    "My ex used to shout at me and lock me in. I still feel afraid and ashamed, and I don't know how to tell my family.",
+    "My ex used to shout at me and lock me in. I still feel afraid and ashamed and can't tell my family.",
 ]
 SUPPORT = [
-    "I'm so sorry you are going through this. It makes sense that you feel exhausted. What would help you most tonight?",
-    "I hated myself for years too. Please talk to a doctor or call a crisis line; you deserve help and you are not alone.",
+    "I'm so sorry you are going through this. It makes sense that you feel exhausted. What would help most tonight?",
+    "I hated myself for years too. Please talk to a doctor or call a crisis line; you deserve help, you're not alone.",
 ]
 INSULTS = [
     "You are a pathetic stupid idiot and everyone hates you.",
@@ -50,10 +50,9 @@ def test_schema_names_the_taxonomy_and_rows_stay_in_order(scorer):
     assert {"relevance", "support", "responds", "abstain", "safety_harm", "safety_disclosure"} <= names
     assert {f"facet_{name}" for name in FACETS} <= names
     assert {f"stance_{name}" for name in STANCE} <= names
-    assert {f"behaviour_{name}" for name in BEHAVIOURS} <= names
     for name in names:
         family, _, label = name.partition("_")
-        known = {"facet": FACETS, "stance": STANCE, "register": REGISTER, "behaviour": BEHAVIOURS, "safety": SAFETY}
+        known = {"facet": FACETS, "stance": STANCE, "register": REGISTER, "safety": SAFETY}
         assert family not in known or name == "safety_harm" or label in known[family], name
     for field in scorer.schema:
         if field.name != "abstain":

@@ -46,7 +46,7 @@ def data_dir(tmp_path_factory):
     return root
 
 
-SMALL = Settings(dim=8, bucket=512, epochs=15, min_count=1, dropout=0.1)
+SMALL = Settings(dim=8, bucket=512, epochs=15, min_count=1, dropout=0.1, prior=2.0)
 
 
 def test_training_makes_weights_that_score_and_can_be_made_again(data_dir, tmp_path):

@@ -1,7 +1,9 @@
+# ruff: noqa: E501 (tables of examples read better unbroken)
 """The planted set: synthetic texts with labelled personal data, and texts that only look as if they had any.
 
 Every sentence and every value is made up. Card numbers are issuers' test numbers, telephone numbers come from ranges
-kept for fiction or from made-up subscribers, domains and IP addresses from documentation ranges where the kind allows it.
+kept for fiction or from made-up subscribers, domains and IP addresses from documentation ranges where the kind
+allows it.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ VALUES: dict[str, list[str]] = {
     ],
     "USER": [
         "@quiet_heron", "u/moss_and_rain", "/u/Brackenfoot-7", "@fennharlow", "@jo.quill", "@_tolland_", "u/throwra_heron41",
-        "@MossRain99", "/u/lantern", "@x_heron_x", "@heron@fosstodon.example", "u/anon-4471", "@50heron", "@Tolland1988",
+        "@MossRain99", "/u/lantern", "@x_heron_x", "@heron@fosstodon.example", "u/anon-4471", "@50heron", "@100200300", "@Tolland1988",
         "@devonquill", "u/ok_lantern",
     ],
     "ADDRESS": [
@@ -104,7 +106,7 @@ TEMPLATES: dict[str, list[str]] = {
     ],
     "USER": [
         "Thanks {}, that helped more than you know.", "{} said it better than I could.", "as {} wrote yesterday, one day at a time",
-        "RT {}: breathe", "hey {} are you ok", "I asked ({}) and got no answer.", "Shout-out to {}!", "this one is for {} 💛",
+        "RT {}: breathe", ".{} look at this", "加 {} 聊", "hey {} are you ok", "I asked ({}) and got no answer.", "Shout-out to {}!", "this one is for {} 💛",
         "ping {}\nplease read",
     ],
     "ADDRESS": [

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of examples read better unbroken)
 """Cleaning: the prefilter promises what it says, and content is not lost."""
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def test_every_character_that_nfc_may_change_is_suspected() -> None:
     changing = [
         chr(cp)
         for cp in range(0x80, 0x110000)
-        if not 0xD800 <= cp < 0xE000 and (unicodedata.combining(chr(cp)) or unicodedata.normalize("NFC", chr(cp)) != chr(cp))
+        if not 0xD800 <= cp < 0xE000
+        and (unicodedata.combining(chr(cp)) or unicodedata.normalize("NFC", chr(cp)) != chr(cp))
     ]
     suspected = c.may_change(pl.Series(changing))
     assert suspected.all(), [hex(ord(ch)) for ch, yes in zip(changing, suspected, strict=True) if not yes][:20]
@@ -76,7 +78,10 @@ CONTENT = [
 
 @pytest.mark.parametrize("line", BOILERPLATE)
 def test_boilerplate_lines_go(line: str) -> None:
-    assert c.clean(pa.array([f"Before.\n{line}\nAfter."]), "forum").to_pylist() in (["Before.\nAfter."], ["Before.\n\nAfter."])
+    assert c.clean(pa.array([f"Before.\n{line}\nAfter."]), "forum").to_pylist() in (
+        ["Before.\nAfter."],
+        ["Before.\n\nAfter."],
+    )
 
 
 @pytest.mark.parametrize("line", CONTENT)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pyarrow as pa
 import pytest
 
@@ -52,7 +50,9 @@ def test_turns_of_a_document_share_numbers_and_documents_do_not() -> None:
 
 
 def test_placeholders_of_the_corpus_stay_and_their_numbers_are_not_used_again() -> None:
-    out, _ = d.Deidentifier().deidentify(["[EMAIL_2] wrote to al@example.org and @USER", "[EMAIL_7] too"], groups=[3, 3])
+    out, _ = d.Deidentifier().deidentify(
+        ["[EMAIL_2] wrote to al@example.org and @USER", "[EMAIL_7] too"], groups=[3, 3]
+    )
     assert out.to_pylist() == ["[EMAIL_2] wrote to [EMAIL_8] and @USER", "[EMAIL_7] too"]
 
 
@@ -88,7 +88,10 @@ def test_authors_of_published_works_stay() -> None:
 
 
 def test_types_can_be_left_alone_and_wrong_settings_are_explained() -> None:
-    assert _one("No, 123 Maple Street, ask jo@example.org", skip=frozenset({"ADDRESS"})) == "No, 123 Maple Street, ask [EMAIL_1]"
+    assert (
+        _one("No, 123 Maple Street, ask jo@example.org", skip=frozenset({"ADDRESS"}))
+        == "No, 123 Maple Street, ask [EMAIL_1]"
+    )
     with pytest.raises(UserError, match="STREET"):
         d.Deidentifier(skip=frozenset({"STREET"}))
     with pytest.raises(UserError, match="XX"):
@@ -111,7 +114,7 @@ def test_the_author_key_is_made_once_and_private(tmp_path, monkeypatch) -> None:
     key = d.author_key()
     path = tmp_path / "wellmix" / "author.key"
     assert len(key) == 32 and d.author_key() == key and path.read_bytes() == key
-    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in path.parent.iterdir()] == ["author.key"]
     path.write_bytes(b"short")
     with pytest.raises(UserError, match="5 bytes"):

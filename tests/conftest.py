@@ -1,0 +1,43 @@
+"""What all tests share: the sample mix, made once, and the real corpora where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# As the command line sets them: workers are processes, libraries must not start threads in each.
+for variable in ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_config(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests neither read nor make the user's key for author hashes."""
+    os.environ["WELLMIX_AUTHOR_KEY"] = "tests-only-key-of-thirty-two-bytes!"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Root of the real corpora; the test is skipped where there are none."""
+    from sources.card import data_root
+
+    root = data_root()
+    if root is None or not root.is_dir():
+        pytest.skip("needs the real corpora: WELLMIX_DATA is not set and ../shared/data is not there")
+    return root
+
+
+@pytest.fixture(scope="session")
+def sample_mix(tmp_path_factory: pytest.TempPathFactory):
+    """The sample recipe, run once with one worker: (result, store folder)."""
+    from pipeline.mix import run_mix
+
+    folder = tmp_path_factory.mktemp("sample")
+    result = run_mix(
+        ROOT / "recipes/sample.yaml", out=folder / "out", store_root=folder / "store", workers=1, show_progress=False
+    )
+    return result, folder / "store"
