@@ -80,11 +80,11 @@ _GROUPS = {
 
 def group_of(corpus: str) -> str:
     """Name of the evaluation group a corpus belongs to."""
-    head = corpus.split(":")[0]
+    head, _, title = corpus.partition(":")
     if head.startswith("tweeteval"):
         return "tweeteval"
     if head in ("standardebooks", "gutenberg"):  # the same books exist in both, under different names
-        words = re.findall(r"[a-z]{4,}", corpus.split(":", 1)[1].lower())
+        words = re.findall(r"[a-z]{4,}", title.lower())
         return "book:" + (words[0] if words else corpus)
     return _GROUPS.get(head, head)
 

@@ -149,7 +149,7 @@ def figures(targets: np.ndarray, scores: np.ndarray, thresholds: dict[str, float
     result["support_spearman"] = spearman(support, guessed)
     answered = targets[:, HEAD_INDEX["responds"]] > 0.5
     result["support_spearman_of_answered"] = spearman(support[answered], guessed[answered])
-    return {name: round(value, 4) for name, value in result.items() if value == value}
+    return {name: round(value, 4) for name, value in result.items() if not np.isnan(value)}
 
 
 def _head_auroc(targets: np.ndarray, scores: np.ndarray, name: str) -> float:

@@ -118,7 +118,7 @@ def train(
     texts, missing = _read(data_dir, share, seed)
     log(f"{int(texts.annotated.sum())} annotated and {int((~texts.annotated).sum())} distant texts")
     if not taught:
-        log("no teacher (the `train` extra is not installed or not wanted): expect weaker weights than the shipped ones")
+        log("no teacher (the `train` extra is not installed or not wanted): expect weaker weights")
     if taught:
         log("embedding texts for the teacher")
         texts.embeddings = teacher.embed([example.text for example in texts.examples], cache_dir)

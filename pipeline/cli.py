@@ -207,13 +207,19 @@ def score(
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder for weights, manifest and model card.")] = Path(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the weights; the model card goes beside it.")] = Path(
         "classifiers/weights"
     ),
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same weights.")] = 0,
+    teacher: Annotated[
+        bool, typer.Option("--teacher/--no-teacher", help="Let the encoder of the `train` extra label unlabelled texts.")
+    ] = True,
+    cache: Annotated[Path, typer.Option("--cache", help="Keeps the encoder's embeddings between runs.")] = Path(
+        ".wellmix/embeddings"
+    ),
     json: Json = False,
 ) -> None:
-    """Train the shipped classifiers again from the annotated texts under WELLMIX_DATA.
+    """Train the classifiers again from the annotated texts under WELLMIX_DATA.
 
     Example: `wellmix train --out /tmp/weights --seed 1`
     """
@@ -223,11 +229,9 @@ def train(
     root = data_root()
     if root is None:
         raise UserError(
-            "training needs the real corpora",
-            where="WELLMIX_DATA is not set",
-            fix="export WELLMIX_DATA=/folder/of/the/corpora",
+            "training needs the real corpora", where="WELLMIX_DATA is not set", fix="export WELLMIX_DATA=/folder/of/the/corpora"
         )
-    report = run(root, out, seed=seed)
+    report = run(root, out, seed=seed, use_teacher=teacher, cache_dir=cache, log=lambda text: console.print(escape(text)))
     if json:
         _print_json(report.figures)
     console.print(f"weights written to {escape(str(out))}")

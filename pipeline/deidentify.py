@@ -1137,7 +1137,9 @@ def _scan(data, offsets, classes, word_hashes, word_flags):
                         found |= _CODE
                     if token_digits >= length - 1 and (b == 32 or b == 44 or b == 45):
                         numbered = i
-                    if i - lead < 60:
+                    # the second half of a UK postcode (9ZZ) some words behind a number
+                    postcode = length == 3 and token_digits == 1 and uppers == 2
+                    if i - lead < 60 or (postcode and i - numbered < 80):
                         found |= _HOUSE
                     token_digits = 0
                 length = uppers = 0

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -44,7 +45,8 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
     low, high = int(document.ljust(16, "0")[:16], 16), int(document.ljust(16, "f")[:16], 16)
     folder = store.path("plan", lineage["plan"])
     decisions = ds.dataset(folder / "decisions.parquet", format="parquet")
-    found = decisions.to_table(filter=(pc.field("uid") >= low) & (pc.field("uid") <= high)).to_pylist()
+    bounds = (pc.field("uid") >= pa.scalar(low, pa.uint64())) & (pc.field("uid") <= pa.scalar(high, pa.uint64()))
+    found = decisions.to_table(filter=bounds).to_pylist()
     rows = [(row, _row(store, lineage["shards"][row["shard"]]["documents"], row["row"])) for row in found]
     rows = [(decision, body) for decision, body in rows if body["id"].startswith(document)]
     if not rows:
@@ -125,7 +127,7 @@ def _row(store: Store, documents: str, row: int) -> dict[str, Any]:
 def _keeper_id(store: Store, lineage: dict[str, Any], decisions: ds.Dataset, keeper: int | None) -> str | None:
     if keeper is None:
         return None
-    row = decisions.to_table(filter=pc.field("uid") == keeper).to_pylist()[0]
+    row = decisions.to_table(filter=pc.field("uid") == pa.scalar(keeper, pa.uint64())).to_pylist()[0]
     return _row(store, lineage["shards"][row["shard"]]["documents"], row["row"])["id"]
 
 

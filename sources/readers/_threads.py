@@ -1,23 +1,26 @@
 """Putting the posts of a thread together when they lie far apart in files larger than memory.
 
-Posts go into a temporary DuckDB table and come back sorted by thread. DuckDB sorts on disk beyond its memory limit, so the
-memory used is the same for a megabyte and for a terabyte.
+Posts are dealt into temporary files by a hash of their thread, so that each file holds whole threads and fits in memory; then
+one file after the other is grouped. That reads and writes every post once, where a sort on disk does so several times.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, BinaryIO
 
-import duckdb
 import orjson
-import pyarrow as pa
 
-_BATCH = 10_000
+from sources.readers.base import FileRef
+
+#: Open files are limited by the system, commonly to 1024 a process.
+_MOST_PILES = 256
+_COMPRESSED = ("zst", "gz", "bz2", "xz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,72 +41,72 @@ class Post:
     fields: dict[str, Any]
 
 
-def join_threads(
-    posts: Iterable[Post], memory_limit: str = "1GB", longest: int = 20_000
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Group posts by thread, each thread in the order (opening post, time, id); threads in the order of their ids.
+class ThreadJoin:
+    """Collects posts with :meth:`add`, then gives them back by thread.
 
-    A post that occurs twice (overlapping dumps) is given once. All ``posts`` are read before the first thread comes out.
-
-    :param memory_limit: of the sort, as DuckDB writes it.
-    :param longest: posts of one thread beyond this number are left out, so one huge thread cannot fill memory.
+    :param piles: temporary files to deal into; see :func:`piles_for`.
+    :param longest: posts of one thread beyond this number are left out, so that one huge thread cannot fill memory.
     """
-    with tempfile.TemporaryDirectory(prefix="wellmix-threads-") as folder:
-        # One thread: shards are read in parallel already, and the order of insertion stays the order of reading.
-        config = {"memory_limit": memory_limit, "threads": 1, "temp_directory": folder}
-        with duckdb.connect(str(Path(folder) / "posts.duckdb"), config=config) as db:
-            db.execute("CREATE TABLE posts (thread VARCHAR, first UTINYINT, created DOUBLE, id VARCHAR, body BLOB)")
-            for batch in _batches(posts):
-                db.register("batch", batch)
-                db.execute("INSERT INTO posts SELECT * FROM batch")
-                db.unregister("batch")
-            rows = db.sql(
-                "SELECT thread, id, body FROM posts ORDER BY thread, first, created, id, body"
-            ).to_arrow_reader(2000)
-            yield from _groups(rows, longest)
+
+    def __init__(self, piles: int, longest: int = 20_000) -> None:
+        self._piles, self._longest = piles, longest
+        self._folder = tempfile.TemporaryDirectory(prefix="wellmix-threads-")
+        self._files: list[BinaryIO] = [(Path(self._folder.name) / f"{n}").open("wb", 1 << 16) for n in range(piles)]
+
+    def __enter__(self) -> ThreadJoin:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._files:
+            file.close()
+        self._folder.cleanup()
+
+    def add(self, post: Post) -> None:
+        """Put a post on the pile of its thread."""
+        key = orjson.dumps([post.thread, post.first, post.created, post.id])
+        self._files[_hash(post.thread, 4) % self._piles].write(b"%b\t%b\n" % (key, orjson.dumps(post.fields)))
+
+    def threads(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Threads with their posts in the order (opening post, time, id), always in the same order.
+
+        A post that was added twice (overlapping dumps) is given once.
+        """
+        for file in self._files:
+            file.close()
+            threads: dict[str, dict[str, tuple[tuple[int, float, str], bytes]]] = {}
+            with Path(file.name).open("rb") as pile:
+                for line in pile:
+                    key, _, body = line.partition(b"\t")
+                    thread, first, created, native = orjson.loads(key)
+                    posts = threads.setdefault(thread, {})
+                    # Of two versions the lesser is kept: which came first depends on how the files lie.
+                    if native not in posts or body < posts[native][1]:
+                        posts[native] = ((first, created, native), body)
+            # Ids are numbers, decimal or in base 36: shorter is smaller.
+            for thread in sorted(threads, key=lambda name: (len(name), name)):
+                posts = sorted(threads.pop(thread).values())[: self._longest]
+                yield thread, [orjson.loads(body) for _, body in posts]
+            Path(file.name).unlink()
 
 
-def _batches(posts: Iterable[Post]) -> Iterator[pa.Table]:
-    held: list[Post] = []
-    size = 0
-    for post in posts:
-        held.append(post)
-        size += sum(len(v) for v in post.fields.values() if isinstance(v, str))
-        if len(held) >= _BATCH or size > 16 << 20:
-            yield _table(held)
-            held, size = [], 0
-    if held:
-        yield _table(held)
+def piles_for(files: Sequence[FileRef], pile_bytes: int, parts: int = 1) -> int:
+    """How many piles keep each near ``pile_bytes``. Depends on the files only, so that the order of threads does too.
 
-
-def _table(posts: list[Post]) -> pa.Table:
-    return pa.table(
-        {
-            "thread": [p.thread for p in posts],
-            "first": pa.array([p.first for p in posts], pa.uint8()),
-            "created": pa.array([p.created for p in posts], pa.float64()),
-            "id": [p.id for p in posts],
-            "body": pa.array([orjson.dumps(p.fields) for p in posts], pa.binary()),
-        }
-    )
-
-
-def _groups(rows: pa.RecordBatchReader, longest: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    thread: str | None = None
-    held: dict[str, dict[str, Any]] = {}
-    for batch in rows:
-        columns = (batch.column(name).to_pylist() for name in ("thread", "id", "body"))
-        for key, post, body in zip(*columns, strict=True):
-            if key != thread:
-                if thread is not None:
-                    yield thread, list(held.values())
-                thread, held = key, {}
-            if post not in held and len(held) < longest:
-                held[post] = orjson.loads(body)
-    if thread is not None:
-        yield thread, list(held.values())
+    :param parts: over how many tasks the threads are spread.
+    """
+    # Text of posts packs to about a tenth.
+    size = sum(f.size * (10 if f.name.rsplit(".", 1)[-1].lower() in _COMPRESSED else 1) for f in files)
+    return max(1, min(_MOST_PILES, -(-size // (pile_bytes * parts))))
 
 
 def partition(thread: str, count: int) -> int:
-    """Which of ``count`` partitions a thread belongs to; stable across runs and machines."""
-    return int.from_bytes(hashlib.blake2b(thread.encode(), digest_size=4).digest()) % count
+    """Which of ``count`` parts a thread belongs to; stable across runs and machines."""
+    return _hash(thread, 0) % count
+
+
+def _hash(thread: str, offset: int) -> int:
+    # Parts and piles use different bytes, else the threads of one part would all fall on a few piles.
+    digest = hashlib.blake2b(thread.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest[offset : offset + 4])

@@ -60,7 +60,10 @@ class JsonReader(Reader):
                     yield where, Bad(where, "wrong_type", "the item is not an object")
             if stream.size and not number:
                 place = f"path {self.options.path!r}" if self.options.path else "the top"
-                yield where, Bad(where, "missing_field", f"no {self.options.records} with records at {place} of the file")
+                yield (
+                    where,
+                    Bad(where, "missing_field", f"no {self.options.records} with records at {place} of the file"),
+                )
         except Broken as error:
             yield where, error.bad(f"{file.name}#item={number + 1}")
         except (UnicodeDecodeError, ijson.JSONError) as error:

@@ -423,8 +423,10 @@ def _labels(getters: list[tuple[str, Getter]], row: Row, file: str = "") -> dict
     found = {}
     for name, get in getters:
         value = stem(file) if name == "_file" else get(row)
-        if value is not None and value != "" and value != []:
-            found[name] = value.strip() if isinstance(value, str) else value
+        if isinstance(value, str):
+            value = value.strip()
+        if value is not None and value not in ("", []):
+            found[name] = value
     return found
 
 

@@ -19,7 +19,7 @@ from pydantic import Field
 from sources.document import Bad, Record, Turn
 from sources.files import open_binary
 from sources.readers._io import READ_ERRORS
-from sources.readers._threads import Post, join_threads, partition
+from sources.readers._threads import Post, ThreadJoin, partition, piles_for
 from sources.readers.base import FileRef, Options, Reader, Split
 
 _GONE = frozenset({"[deleted]", "[removed]", "[ removed by reddit ]", "[deleted by user]", "[unavailable]", ""})
@@ -43,7 +43,7 @@ class RedditOptions(Options):
     :param bots: handles whose posts are left out, beside those that name themselves bot.
     :param orphans: keep comments whose submission is not in the dump, as threads without an opening post.
     :param partitions: parts the source is cut into; each reads all files.
-    :param memory_limit: of the join.
+    :param pile_bytes: text held in memory at once while comments are joined to submissions.
     """
 
     threads: bool = True
@@ -59,7 +59,7 @@ class RedditOptions(Options):
     )
     orphans: bool = True
     partitions: int = Field(1, ge=1, le=64)
-    memory_limit: str = "1GB"
+    pile_bytes: int = Field(64 << 20, gt=0)
 
 
 class RedditReader(Reader):
@@ -76,24 +76,24 @@ class RedditReader(Reader):
         return [Split(tuple(files), number, number + 1) for number in range(self.options.partitions)]
 
     def read(self, split: Split) -> Iterator[Record | Bad]:
-        bad: list[Bad] = []
         if not self.options.threads:
-            for post in self._posts(split, bad):
-                yield from _drain(bad)
-                yield _single(post)
-            yield from bad
+            for item in self._posts(split):
+                yield item if isinstance(item, Bad) else _single(item)
             return
-        for thread, fields in join_threads(self._posts(split, bad), self.options.memory_limit):
-            # Every part meets every bad line; the first reports them.
-            if split.start == 0:
-                yield from _drain(bad)
-            if (record := self._thread(thread, fields)) is not None:
-                yield record
-        if split.start == 0:
-            yield from bad
+        piles = piles_for(split.files, self.options.pile_bytes, self.options.partitions)
+        with ThreadJoin(piles) as join:
+            for item in self._posts(split):
+                if isinstance(item, Post):
+                    join.add(item)
+                elif split.start == 0:
+                    # Every part meets every bad line; the first reports them.
+                    yield item
+            for thread, fields in join.threads():
+                if (record := self._thread(thread, fields)) is not None:
+                    yield record
 
-    def _posts(self, split: Split, bad: list[Bad]) -> Iterator[Post]:
-        """Wanted posts of all files; what cannot be read is added to ``bad``."""
+    def _posts(self, split: Split) -> Iterator[Post | Bad]:
+        """Wanted posts of all files, and what cannot be read."""
         for file in split.files:
             number = 0
             try:
@@ -102,23 +102,22 @@ class RedditReader(Reader):
                         number += 1
                         if not line.strip():
                             continue
+                        origin = f"{file.name}#line={number}"
                         try:
                             row = orjson.loads(line)
                         except orjson.JSONDecodeError:
-                            bad.append(Bad(f"{file.name}#line={number}", "invalid_json"))
+                            yield Bad(origin, "invalid_json")
                             continue
-                        post = self._post(row, f"{file.name}#line={number}") if isinstance(row, dict) else None
+                        post = self._post(row, origin) if isinstance(row, dict) else None
                         if post is None:
-                            bad.append(
-                                Bad(f"{file.name}#line={number}", "missing_field", "id, and title or body and link_id")
-                            )
+                            yield Bad(origin, "missing_field", "id, and title or body and link_id")
                         elif self._wanted(post) and self._mine(post, split):
                             yield post
             except READ_ERRORS as error:
-                bad.append(Bad(f"{file.name}#line={number + 1}", "truncated", type(error).__name__))
+                yield Bad(f"{file.name}#line={number + 1}", "truncated", type(error).__name__)
                 continue
             if not number:
-                bad.append(Bad(file.name, "empty"))
+                yield Bad(file.name, "empty")
 
     def _mine(self, post: Post, split: Split) -> bool:
         count = self.options.partitions
@@ -247,11 +246,6 @@ def _single(post: Post) -> Record:
     kind = "t1" if fields["kind"] == "comment" else "t3"
     author = None if _is_gone(fields["author"]) else fields["author"]
     return Record(f"{kind}_{fields['id']}", fields["origin"], text, author, created, extra=extra)
-
-
-def _drain(bad: list[Bad]) -> Iterator[Bad]:
-    yield from bad
-    bad.clear()
 
 
 def _is_gone(value: Any) -> bool:

@@ -17,7 +17,7 @@ from pydantic import Field
 from sources.document import Bad, Record, Turn
 from sources.files import open_binary
 from sources.readers._io import READ_ERRORS
-from sources.readers._threads import Post, join_threads
+from sources.readers._threads import Post, ThreadJoin, piles_for
 from sources.readers._xml import parse_html, parse_xml, squeeze, to_text
 from sources.readers.base import FileRef, Options, Reader, Split
 
@@ -32,14 +32,14 @@ class StackExchangeOptions(Options):
     :param max_answers: the best-voted answers are kept, in the order accepted, votes, time.
     :param tags: take only questions with one of these tags; None takes all.
     :param unanswered: keep questions that nobody answered, as prose.
-    :param memory_limit: of the join.
+    :param pile_bytes: text held in memory at once while answers are joined to questions.
     """
 
     min_score: int | None = None
     max_answers: int = Field(20, ge=1)
     tags: frozenset[str] | None = None
     unanswered: bool = True
-    memory_limit: str = "1GB"
+    pile_bytes: int = Field(64 << 20, gt=0)
 
 
 class StackExchangeReader(Reader):
@@ -55,40 +55,42 @@ class StackExchangeReader(Reader):
 
     def read(self, split: Split) -> Iterator[Record | Bad]:
         for file in split.files:
-            bad: list[Bad] = []
-            posts = self._posts(file, bad)
-            for thread, fields in join_threads(posts, self.options.memory_limit):
-                yield from bad
-                bad.clear()
-                if (record := self._record(file, thread, fields)) is not None:
-                    yield record
-            yield from bad
+            with ThreadJoin(piles_for([file], self.options.pile_bytes)) as join:
+                for item in self._posts(file):
+                    if isinstance(item, Bad):
+                        yield item
+                    else:
+                        join.add(item)
+                for thread, fields in join.threads():
+                    if (record := self._record(file, thread, fields)) is not None:
+                        yield record
 
-    def _posts(self, file: FileRef, bad: list[Bad]) -> Iterator[Post]:
-        """Questions and answers of a file; what cannot be read is added to ``bad``."""
-        rows = 0
-        for origin, row in self._rows(file, bad):
-            rows += 1
+    def _posts(self, file: FileRef) -> Iterator[Post | Bad]:
+        """Questions and answers of a file, and what cannot be read."""
+        found = False
+        for origin, row in self._rows(file):
+            found = True
+            if isinstance(row, Bad):
+                yield row
+                continue
             kind, native = row.get("PostTypeId"), row.get("Id") or ""
             parent = native if kind == "1" else row.get("ParentId") if kind == "2" else None
-            if kind in ("1", "2") and not (native and parent and row.get("Body")):
-                bad.append(Bad(origin, "missing_field", "Id, ParentId or Body"))
-            elif parent and native:
+            if kind in ("1", "2") and not (native.isdigit() and parent and parent.isdigit() and row.get("Body")):
+                yield Bad(origin, "missing_field", "Id, ParentId or Body")
+            elif parent:
                 fields = {key: row.get(name) for key, name in _FIELDS.items() if row.get(name)}
                 created = _date(row.get("CreationDate"))
-                yield Post(
-                    parent.zfill(12),
-                    int(kind == "2"),
-                    created.timestamp() if created else 0.0,
-                    native.zfill(12),
-                    fields,
-                )
-        if not rows and not bad:
-            bad.append(Bad(file.name, "empty", "no <row> elements"))
+                yield Post(parent, int(kind == "2"), created.timestamp() if created else 0.0, native, fields)
+        if not found:
+            yield Bad(file.name, "empty", "no <row> elements")
 
-    def _rows(self, file: FileRef, bad: list[Bad]) -> Iterator[tuple[str, etree._Element]]:
-        held, held_line = b"", 0
-        number = 0
+    def _rows(self, file: FileRef) -> Iterator[tuple[str, etree._Element | Bad]]:
+        held, start, number = b"", 0, 0
+
+        def bad(line: int, reason: str, detail: str = "") -> tuple[str, Bad]:
+            origin = f"{file.name}#line={line}"
+            return origin, Bad(origin, reason, detail)
+
         try:
             with open_binary(file) as stream:
                 while line := stream.readline(_LINE):
@@ -96,30 +98,28 @@ class StackExchangeReader(Reader):
                     line = line.strip()
                     if line.startswith(b"<row"):
                         if held:
-                            bad.append(Bad(f"{file.name}#line={held_line}", "invalid_xml", "row without an end"))
-                        held, held_line = line, number
+                            yield bad(start, "invalid_xml", "row without an end")
+                        held, start = line, number
                     elif held:
                         held += b"\n" + line
                     else:
                         continue
-                    if not held.endswith(b"/>"):
-                        if len(held) > _LINE:
-                            bad.append(Bad(f"{file.name}#line={held_line}", "too_large"))
-                            held = b""
-                        continue
-                    try:
-                        yield f"{file.name}#line={held_line}", parse_xml(held)
-                    except (etree.XMLSyntaxError, ValueError):
-                        bad.append(Bad(f"{file.name}#line={held_line}", "invalid_xml"))
-                    held = b""
+                    if held.endswith(b"/>"):
+                        try:
+                            yield f"{file.name}#line={start}", parse_xml(held)
+                        except (etree.XMLSyntaxError, ValueError):
+                            yield bad(start, "invalid_xml")
+                        held = b""
+                    elif len(held) > _LINE:
+                        yield bad(start, "too_large")
+                        held = b""
         except READ_ERRORS as error:
-            bad.append(Bad(f"{file.name}#line={number + 1}", "truncated", type(error).__name__))
+            yield bad(number + 1, "truncated", type(error).__name__)
             return
         if held:
-            bad.append(Bad(f"{file.name}#line={held_line}", "truncated", "row without an end"))
+            yield bad(start, "truncated", "row without an end")
 
     def _record(self, file: FileRef, thread: str, posts: list[dict[str, Any]]) -> Record | None:
-        native = thread.lstrip("0")
         question = posts[0] if posts[0]["type"] == "1" else None
         answers = [post for post in posts if post["type"] == "2" and self._wanted(post)]
         tags = [a or b for a, b in _TAGS.findall((question or {}).get("tags", ""))]
@@ -142,7 +142,7 @@ class StackExchangeReader(Reader):
         }
         if question.get("license"):
             extra["license"] = question["license"]
-        key, origin, created = f"{file.name}#{native}", f"{file.name}#Id={native}", _date(question.get("created"))
+        key, origin, created = f"{file.name}#{thread}", f"{file.name}#Id={thread}", _date(question.get("created"))
         if not answers:
             return Record(key, origin, asked, author=_author(question), created=created, extra=extra)
         turns = [Turn("seeker", asked, _author(question), {"votes": extra["score"]})]

@@ -156,8 +156,8 @@ class _Source:
 
 
 def _is_short(record: ArcWarcRecord, found: Record | Bad | None) -> bool:
-    """Whether the file ended before a page's stated length was read."""
-    return isinstance(found, Record) and getattr(record.raw_stream, "limit", 0) > 0
+    """Whether the file ended before a page's stated length was read. The lengths in ARC files are not to be relied on."""
+    return isinstance(found, Record) and record.format == "warc" and getattr(record.raw_stream, "limit", 0) > 0
 
 
 def _header_opts_out(headers: Any) -> bool:

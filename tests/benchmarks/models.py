@@ -26,7 +26,10 @@ def prepare(root: Path, vocabulary: str = "o200k_base") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / "tokenizer.json"
     if not tokenizer.is_file():
-        _aside(tokenizer, lambda path: path.write_text(json.dumps(_hugging_face(vocabulary)), "utf-8"))
+        content = _hugging_face(vocabulary)
+        # The tokenizers release that dolma wants reads merges in their older spelling only; newer ones read both.
+        content["model"]["merges"] = [" ".join(pair) for pair in content["model"]["merges"]]
+        _aside(tokenizer, lambda path: path.write_text(json.dumps(content), "utf-8"))
     missing = [name for name in QUESTIONS if not (folder / f"{name}.bin").is_file()]
     if missing:
         pieces = real_pieces(root)[:TRAINING_TEXTS]

@@ -15,10 +15,10 @@ from classifiers.student import Settings
 from classifiers.train import train
 from sources.errors import UserError
 
-GOOD = "grateful joy friend mother hope listened walk garden together laughed".split()
-BAD = "lonely tired grief afraid cried lost worry ashamed empty hurt".split()
-DULL = "bolt index market price engine table socket metal report volume".split()
-RUDE = "idiot stupid trash loser moron".split()
+GOOD = ["grateful", "joy", "friend", "mother", "hope", "listened", "walk", "garden", "together", "laughed"]
+BAD = ["lonely", "tired", "grief", "afraid", "cried", "lost", "worry", "ashamed", "empty", "hurt"]
+DULL = ["bolt", "index", "market", "price", "engine", "table", "socket", "metal", "report", "volume"]
+RUDE = ["idiot", "stupid", "trash", "loser", "moron"]
 
 
 def _annotation(number: int, words: list[str], rng: random.Random) -> dict:

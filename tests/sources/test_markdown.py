@@ -80,7 +80,8 @@ def test_quarto(load):
 def test_text_from_a_pdf(load):
     page = (
         "# Module 3: Rest\n\n<!-- Page 9 -->\n10 \nModule 3: Rest \n \nWhy rest? \n \nA body that never rests will find \n"
-        "its own way to stop, which is \n\n11 \nModule 3: Rest \n\nseldom a good one. \n• \nlie down \n• \nbreathe out \nslowly \n\n"
+        "its own way to stop, which is \n\n11 \nModule 3: Rest \n\nseldom a good one. \n"
+        "• \nlie down \n• \nbreathe out \nslowly \n\n"
         "- a real\n- list\n\n```\nkept   as\n\nit is\n```\n\nSee [[other-page|Module 4]].\n"
     )
     (record,) = load("markdown", {"m.md": page}, wrapped=True, min_chars=10)

@@ -11,7 +11,8 @@ PERSON = f"""{{{{Infobox person
 | birth_date = {{{{birth date|1901|2|3}}}}
 }}}}
 [[File:Nobody.jpg|thumb|A [[portrait]]]]
-'''Nobody At All''' ({{{{IPA|x}}}}; born {{{{birth date|1901|2|3}}}}) was a [[teacher|school teacher]] in [[Nowhere]].<ref>A source</ref>
+'''Nobody At All''' ({{{{IPA|x}}}}; born {{{{birth date|1901|2|3}}}}) was a \
+[[teacher|school teacher]] in [[Nowhere]].<ref>A source</ref>
 {LIFE}{{{{citation needed}}}}
 
 == Life ==

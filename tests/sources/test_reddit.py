@@ -21,7 +21,8 @@ def submission(native: str, **fields) -> dict:
 
 def comment(native: str, thread: str, parent: str | None = None, **fields) -> dict:
     return {
-        "id": native, "link_id": f"t3_{thread}", "parent_id": f"t1_{parent}" if parent else f"t3_{thread}", "author": f"u_{native}",
+        "id": native, "link_id": f"t3_{thread}", "parent_id": f"t1_{parent}" if parent else f"t3_{thread}",
+        "author": f"u_{native}",
         "created_utc": 1_700_000_100, "body": f"Words of {native}.", "score": 1, "subreddit": "quietcorner",
         "distinguished": None, "stickied": False, "controversiality": 0,
     } | fields  # fmt: skip
@@ -142,7 +143,7 @@ def test_partitions_give_the_same_threads_in_any_order_of_lines(load):
     whole = load("reddit", files(rows, replies))
     random.Random(1).shuffle(replies)
     # A post that is in two overlapping dumps is one post.
-    parted = load("reddit", {**files(rows, replies), "d/RC_2024-01_again.zst": dump(*replies[:50])}, partitions=3)
+    parted = load("reddit", {**files(rows, replies), "d/RC_2024-01_again.zst": dump(*replies[:50])}, partitions=3, pile_bytes=64)
     assert len(whole) == 40
     made = {r.key: ([(t.text, t.labels) for t in r.turns]) for r in whole}
     assert made == {r.key: ([(t.text, t.labels) for t in r.turns]) for r in parted}

@@ -14,7 +14,11 @@ def row(number: int, kind: int, body: str = "<p>Some words.</p>", **fields) -> s
         "Body": body,
     }
     values |= fields
-    return "  <row " + " ".join(f'{name}="{escape(str(value)).replace(chr(10), "&#xA;")}"' for name, value in values.items()) + " />"
+    return (
+        "  <row "
+        + " ".join(f'{name}="{escape(str(value)).replace(chr(10), "&#xA;")}"' for name, value in values.items())
+        + " />"
+    )
 
 
 def posts(*rows: str) -> str:
@@ -87,10 +91,10 @@ def test_broken_rows_cost_a_row(load):
     )
     found = load("stackexchange", {"Posts.xml": text})
     assert sorted((b.origin, b.reason) for b in found if isinstance(b, Bad)) == [
-        ("Posts.xml#line=9", "truncated"),
         ("Posts.xml#line=3", "invalid_xml"),
         ("Posts.xml#line=5", "invalid_xml"),
         ("Posts.xml#line=6", "missing_field"),
+        ("Posts.xml#line=9", "truncated"),
     ]
     (record,) = [r for r in found if isinstance(r, Record)]
     assert [t.text for t in record.turns[1:]] == ["Good."]

@@ -9,7 +9,10 @@ from warcio.warcwriter import WARCWriter
 from sources.document import Bad, Record
 
 PROSE = "The library opens at nine, and by ten the tables by the window are taken by people who read for a living. "
-PAGE = f"<html><head><title>Library</title>{{head}}</head><body><article><h1>Library</h1><p>{PROSE * 3}</p></article></body></html>"
+PAGE = (
+    "<html><head><title>Library</title>{head}</head>"
+    f"<body><article><h1>Library</h1><p>{PROSE * 3}</p></article></body></html>"
+)
 
 
 def archive(*records: dict, compress: bool = False) -> bytes:
@@ -91,7 +94,7 @@ def test_arc(load):
     "data,reasons",
     [
         (b"", ["empty"]),
-        (b"not an archive at all\r\n\r\n", ["invalid_warc"]),
+        (b"no archive\r\n\r\n", ["invalid_warc"]),
         (archive({}, {}) + b"garbage that is no record\r\nand goes on", ["", "", "invalid_warc"]),
         (archive({}, {})[:-60], ["", "truncated"]),
         (archive({"body": "<html><body></body></html>"}), ["no_text"]),
