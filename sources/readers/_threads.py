@@ -86,8 +86,8 @@ class ThreadJoin:
                         posts[native] = ((first, created, native), body)
             # Ids are numbers, decimal or in base 36: shorter is smaller.
             for thread in sorted(threads, key=lambda name: (len(name), name)):
-                posts = sorted(threads.pop(thread).values())[: self._longest]
-                yield thread, [orjson.loads(body) for _, body in posts]
+                ordered = sorted(threads.pop(thread).values())[: self._longest]
+                yield thread, [orjson.loads(body) for _, body in ordered]
             Path(file.name).unlink()
 
 

@@ -58,7 +58,10 @@ class EpubReader(Reader):
         with archive:
             container = self._member(archive, file, "META-INF/container.xml")
             path = container if isinstance(container, Bad) else package_path(container, file)
-            found = path if isinstance(path, Bad) else self._member(archive, file, path)
+            if isinstance(path, Bad):
+                yield path
+                return
+            found = self._member(archive, file, path)
             package = found if isinstance(found, Bad) else read_package(found, f"{file.name}#{path}")
             if isinstance(package, Bad):
                 yield package

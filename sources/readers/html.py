@@ -79,7 +79,7 @@ def extract(page: bytes, options: HtmlOptions, url: str | None = None) -> tuple[
         except (ValueError, RecursionError, AttributeError, TypeError):
             # trafilatura raises these from deep inside on some malformed pages.
             return None
-        found = _spaced(document.text or "") if document is not None else ""
+        found = _spaced(getattr(document, "text", None) or "")
     if len(found) < options.min_chars:
         return None
     extra = {"title": title, "language": language, "license_url": license_url}

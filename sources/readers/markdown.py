@@ -36,9 +36,11 @@ _FOOTNOTE_TEXT = re.compile(r"^\[\^[^\]\s]+\]:.*(?:\n(?: {2,}|\t).*)*", re.MULTI
 _INLINE_R = re.compile(r"`\{?r\}? [^`\n]*`")
 _LATEX = re.compile(r"^\\(?:newpage|pagebreak|clearpage|bigskip|noindent|mainmatter|frontmatter)\b.*$", re.MULTILINE)
 _PAGE_NUMBER = re.compile(r"\s*(?:page )?\d{1,4}\s*", re.IGNORECASE)
-_BULLET = re.compile(r"\s*[•▪●◦‣·\uf0b7]\s*")
+#: Also what a symbol font leaves of a bullet: a control character, or an ``o`` on a line of its own.
+_BULLET = re.compile(r"\s*(?:[•▪●◦‣·□\uf0b7\x01-\x03]|o(?=\s*$))\s*")
 _RUNNING_TITLE = re.compile(r"(?:module|chapter|appendix|section)\s+\w+:")
-_MARKDOWN = re.compile(r"\s*(?:[-*+]|\d{1,2}[.)]|#{1,6}|\||>)\s")
+_MARKDOWN = re.compile(r"\s*(?:[-*+]|#{1,6}|\||>)\s")
+_NUMBERED = re.compile(r"\s*\d{1,2}[.)]\s+\S")
 _ENDS = re.compile(r"[.!?:;”\"')\]]\s*$")
 
 
@@ -237,7 +239,7 @@ def _unpaged(lines: list[str], seen: set[str]) -> Iterator[str]:
 
 
 def _bullets(lines: list[str]) -> list[str]:
-    """Split a block at its bullets: each becomes a list item, the lines before and between are joined."""
+    """Split a block at its bullets and numbers: each becomes a list item, the lines before and between are joined."""
     items: list[str] = []
     current: list[str] = []
     bullet = False
@@ -247,6 +249,10 @@ def _bullets(lines: list[str]) -> list[str]:
                 items.append(("- " if bullet else "") + " ".join(current))
             bullet, rest = True, line[match.end() :]
             current = [rest] if rest else []
+        elif _NUMBERED.match(line):
+            if current:
+                items.append(("- " if bullet else "") + " ".join(current))
+            bullet, current = False, [line]
         else:
             current.append(line)
     if current:

@@ -129,19 +129,20 @@ class RedditReader(Reader):
         if not isinstance(native, str) or not native:
             return None
         native = native.rpartition("_")[2]
-        fields = {
+        created = _int(row.get("created_utc"))
+        fields: dict[str, Any] = {
             "origin": origin,
             "id": native,
             "author": row.get("author"),
             "score": _int(row.get("score")),
             "subreddit": row.get("subreddit"),
-            "created": _int(row.get("created_utc")),
+            "created": created,
             "distinguished": row.get("distinguished"),
             "stickied": row.get("stickied"),
         }
         if "body" in row and row.get("link_id"):
             fields |= {"kind": "comment", "text": row["body"] or "", "parent": _base36(row.get("parent_id"))}
-            return Post(_base36(row["link_id"]), 1, fields["created"], native, fields)
+            return Post(_base36(row["link_id"]), 1, created, native, fields)
         if "title" in row:
             fields |= {
                 "kind": "submission",
@@ -154,7 +155,7 @@ class RedditReader(Reader):
                 "url": row.get("url"),
                 "removed": row.get("removed_by_category"),
             }
-            return Post(native, 0, fields["created"], native, fields)
+            return Post(native, 0, created, native, fields)
         return None
 
     def _wanted(self, post: Post) -> bool:

@@ -37,9 +37,8 @@ class StandardEbooksReader(Reader):
         package = Package()
         chapters = {posixpath.basename(f.name): f for f in files if f.name.endswith((".xhtml", ".html"))}
         for opf in (f for f in files if f.name.endswith(".opf")):
-            found = slurp(opf, self.options.max_bytes)
-            if isinstance(found, bytes):
-                found = read_package(found, opf.name)
+            data = slurp(opf, self.options.max_bytes)
+            found = data if isinstance(data, Bad) else read_package(data, opf.name)
             if isinstance(found, Bad):
                 yield found
             else:
@@ -51,12 +50,12 @@ class StandardEbooksReader(Reader):
             file = chapters.get(stem)
             if file is None or stem.rpartition(".")[0] in self.options.skip:
                 continue
-            data = slurp(file, self.options.max_bytes)
-            if isinstance(data, Bad):
-                yield data
+            content = slurp(file, self.options.max_bytes)
+            if isinstance(content, Bad):
+                yield content
                 continue
             try:
-                root = parse_xml(data)
+                root = parse_xml(content)
             except etree.XMLSyntaxError as error:
                 yield Bad(file.name, "invalid_xml", f"line {error.lineno}")
                 continue

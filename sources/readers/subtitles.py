@@ -84,7 +84,7 @@ class SubtitleReader(Reader):
         text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         kind = next((k for k in ("vtt", "srt", "sbv") if f".{k}" in file.name.lower()[-8:]), "srt")
         try:
-            cues = list(webvtt.from_buffer(io.StringIO(text), format=kind))
+            cues = webvtt.from_buffer(io.StringIO(text), format=kind).captions
         except webvtt.errors.MalformedFileError as error:
             return Bad(file.name, "malformed", str(error))
         lines = list(self.lines(cues))

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
 
-import dateutil.parser
 from pydantic import Field
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
@@ -20,7 +19,7 @@ from sources.document import Bad, Record
 from sources.files import open_binary
 from sources.readers._io import READ_ERRORS
 from sources.readers._xml import parse_html
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import FileRef, Reader, Split
 from sources.readers.html import HtmlOptions, extract
 
 _HTML = ("text/html", "application/xhtml+xml")
@@ -44,7 +43,7 @@ class WarcReader(Reader):
     """Reads ``.warc``, ``.arc`` and ``.wet`` files, plain, gzip (also as one member) or zstd."""
 
     name = "warc"
-    Options: type[Options] = WarcOptions
+    Options = WarcOptions
     options: WarcOptions
 
     def read(self, split: Split) -> Iterator[Record | Bad]:
@@ -111,8 +110,8 @@ class WarcReader(Reader):
         if self.options.opt_out and (_header_opts_out(headers) or (kind in _HTML and _page_opts_out(body))):
             return Bad(origin, "opted_out")
         if kind in _TEXT:
-            text, extra = body.decode("utf-8", "replace").strip(), {}
-            found: tuple[str, dict[str, Any]] | None = (text, extra) if len(text) >= self.options.min_chars else None
+            text = body.decode("utf-8", "replace").strip()
+            found: tuple[str, dict[str, Any]] | None = (text, {}) if len(text) >= self.options.min_chars else None
         else:
             found = extract(body, self.options, url)
         if found is None:
@@ -187,6 +186,6 @@ def _page_opts_out(body: bytes) -> bool:
 
 def _date(value: str | None) -> datetime | None:
     try:
-        return dateutil.parser.isoparse(value) if value else None
+        return datetime.fromisoformat(value) if value else None
     except ValueError:
         return None

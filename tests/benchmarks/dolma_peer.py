@@ -9,8 +9,6 @@ finds repeated texts and paragraphs only), so ours does more here.
 from __future__ import annotations
 
 import gzip
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -175,8 +173,3 @@ def _punkt(folder: Path) -> Path:
     """An empty folder where dolma finds ``tokenizers/punkt``, so that it does not ask the network; none of the taggers needs it."""
     (folder / "nltk" / "tokenizers" / "punkt").mkdir(parents=True, exist_ok=True)
     return folder / "nltk"
-
-
-def describe() -> str:
-    """For the results file."""
-    return json.dumps({"version": VERSION, "taggers": TAGGERS, "cores": os.cpu_count()})

@@ -10,7 +10,10 @@ Three ways, one thread each, on the same texts with everything loaded and compil
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -24,6 +27,7 @@ from loguru import logger
 
 from pipeline import minhash
 from pipeline.words import mix64
+from tests.benchmarks.corpus import build
 
 #: Enough for a mean; datatrove takes some 5 s for as many.
 TEXTS = 600
@@ -174,3 +178,8 @@ def _datatrove_pairs(left: list[str], right: list[str]) -> tuple[np.ndarray, np.
             for side, part in zip(minima, shingles, strict=True):
                 side.append(np.concatenate(block.get_signature(part)))
     return np.array(exact), np.array(minima[0]), np.array(minima[1])
+
+
+if __name__ == "__main__":
+    folder, size, runs = sys.argv[1:]
+    print(json.dumps(run(list(build(Path(folder), float(size)).texts()), int(runs))))

@@ -81,7 +81,7 @@ def test_text_from_a_pdf(load):
     page = (
         "# Module 3: Rest\n\n<!-- Page 9 -->\n10 \nModule 3: Rest \n \nWhy rest? \n \nA body that never rests will find \n"
         "its own way to stop, which is \n\n11 \nModule 3: Rest \n\nseldom a good one. \n"
-        "• \nlie down \n• \nbreathe out \nslowly \n\n"
+        "• \nlie down \n\x02 \nbreathe out \nslowly \no \nand again \n\n"
         "- a real\n- list\n\n```\nkept   as\n\nit is\n```\n\nSee [[other-page|Module 4]].\n"
     )
     (record,) = load("markdown", {"m.md": page}, wrapped=True, min_chars=10)
@@ -89,7 +89,7 @@ def test_text_from_a_pdf(load):
         "Module 3: Rest",
         "Why rest?",
         "A body that never rests will find its own way to stop, which is seldom a good one.",
-        "- lie down\n- breathe out slowly\n- a real\n- list",
+        "- lie down\n- breathe out slowly\n- and again\n- a real\n- list",
         "```\nkept   as",
         "it is\n```",
         "See Module 4.",

@@ -143,7 +143,9 @@ def test_partitions_give_the_same_threads_in_any_order_of_lines(load):
     whole = load("reddit", files(rows, replies))
     random.Random(1).shuffle(replies)
     # A post that is in two overlapping dumps is one post.
-    parted = load("reddit", {**files(rows, replies), "d/RC_2024-01_again.zst": dump(*replies[:50])}, partitions=3, pile_bytes=64)
+    parted = load(
+        "reddit", {**files(rows, replies), "d/RC_2024-01_again.zst": dump(*replies[:50])}, partitions=3, pile_bytes=64
+    )
     assert len(whole) == 40
     made = {r.key: ([(t.text, t.labels) for t in r.turns]) for r in whole}
     assert made == {r.key: ([(t.text, t.labels) for t in r.turns]) for r in parted}
