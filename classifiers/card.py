@@ -92,6 +92,7 @@ def write_card(path: Path, report: TrainReport, settings: Settings) -> None:
         for name, value in report.figures.items()
         if name.startswith("auroc_")
     )
+    tradeoff = "\n".join(f"| {cut:.2f} | {removed} | {missed} |" for cut, removed, missed in report.tradeoff)
     unlearned = ", ".join(name for name in HARMFUL if name not in LEARNED_HARM)
     missing = f"\nNot found when these weights were trained: {', '.join(report.missing)}.\n" if report.missing else ""
     taught = (
@@ -125,7 +126,7 @@ known words.
 Held out by corpus: groups of corpora were left out in turn, together with every training text that shares ten
 running words with them; calibration and thresholds are fitted on the same held-out scores. The annotators are
 language models that agree with each other at Spearman .93 for relevance; their labels are good, not truth.
-Read the figures as slightly flattering: thresholds, and the choice among five settings, were made on these scores.
+Read the figures as slightly flattering: thresholds, and the choice among several settings, were made on these scores.
 {report.texts["annotated"]:,} annotated texts.
 
 | measure | held out |
@@ -133,10 +134,14 @@ Read the figures as slightly flattering: thresholds, and the choice among five s
 {measured}
 
 Safety at the recommended threshold, `safety_harm` >= {report.thresholds["safety_harm"]:.3f}, with 95 % Wilson
-intervals (the threshold was set so as to remove at most 2 % of lived experience; what it misses is the price):
+intervals (the threshold was set so as to remove at most {report.lived_budget:.0%} of lived experience; what it misses is the price):
 
 - benign lived experience wrongly removed: {report.lived_removed}
 - harmful texts missed: {report.harm_missed}
+
+| threshold of `safety_harm` | lived experience removed | harmful texts missed |
+|---|---|---|
+{tradeoff}
 
 | label | AUROC | threshold |
 |---|---|---|

@@ -40,7 +40,7 @@ from classifiers.scorer import FORMAT, MANIFEST_FILE, WEIGHTS, WEIGHTS_FILE, Sco
 from classifiers.student import Settings, Student, train_student, vocabulary_of
 
 #: Share of benign lived experience that the recommended harm threshold may remove.
-LIVED_REMOVED = 0.02
+LIVED_REMOVED = 0.01
 
 
 @dataclass
@@ -56,6 +56,8 @@ class TrainReport:
     :param thresholds: recommended cuts.
     :param lived_removed: benign lived experience removed at them.
     :param harm_missed: harmful texts missed at them.
+    :param lived_budget: share of lived experience the harm threshold was allowed to cost.
+    :param tradeoff: threshold of ``safety_harm``, lived experience removed and harmful texts missed at it.
     :param version: version of the Scorer made.
     :param files: what was written.
     """
@@ -69,6 +71,8 @@ class TrainReport:
     thresholds: dict[str, float]
     lived_removed: Rate
     harm_missed: Rate
+    tradeoff: list[tuple[float, Rate, Rate]]
+    lived_budget: float
     version: str
     files: list[str] = field(default_factory=list)
 
@@ -135,6 +139,7 @@ def train(
     thresholds = _thresholds(truth, scores)
     measured = figures(truth, scores, thresholds)
     lived_removed, harm_missed = safety_errors(truth, scores, thresholds["safety_harm"])
+    tradeoff = [(cut, *safety_errors(truth, scores, cut)) for cut in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)]
 
     log("training on everything")
     student = _fit(texts, every, settings, seed)
@@ -148,6 +153,8 @@ def train(
         thresholds=thresholds,
         lived_removed=lived_removed,
         harm_missed=harm_missed,
+        tradeoff=tradeoff,
+        lived_budget=LIVED_REMOVED,
         version="",
     )
     report.files = _write(out_dir, student, scale, offset, seed, settings, report)

@@ -55,24 +55,29 @@ def emit_key(plan: str, formats: list[str], tokenizer: str) -> str:
 
 
 class ScatterStep(Step):
-    """Picks the planned rows of one shard of documents."""
+    """Picks the planned rows of some shards of documents, one shard after another."""
 
     name = "scatter"
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
-        plan = ds.dataset(store.path("plan", task["plan"]) / "plan.parquet", format="parquet")
-        places = plan.to_table(filter=pc.field("shard") == task["shard"], use_threads=False).sort_by(
+        for shard in task["shards"]:
+            self._scatter(store, task["plan"], **shard)
+
+    @staticmethod
+    def _scatter(store: Store, plan_name: str, shard: int, documents: str, catalog: str, out: str) -> None:
+        plan = ds.dataset(store.path("plan", plan_name) / "plan.parquet", format="parquet")
+        places = plan.to_table(filter=pc.field("shard") == shard, use_threads=False).sort_by(
             [("row", "ascending"), ("epoch", "ascending")]
         )
-        catalog = pq.read_table(store.path("catalog", task["catalog"]) / "catalog.parquet", use_threads=False)
+        facts = pq.read_table(store.path("catalog", catalog) / "catalog.parquet", use_threads=False)
         rows = np.asarray(places["row"])
         at = 0
         picked: list[pa.Table] = []
-        for batch in read_documents(store, task["documents"], DOCUMENT_FIELDS):
+        for batch in read_documents(store, documents, DOCUMENT_FIELDS):
             low, high = np.searchsorted(rows, [at, at + batch.num_rows])
             if high > low:
                 texts = pa.Table.from_batches([batch]).take(pa.array(rows[low:high] - at))
-                picked.append(_columns(texts, places.slice(low, high - low), catalog.take(pa.array(rows[low:high]))))
+                picked.append(_columns(texts, places.slice(low, high - low), facts.take(pa.array(rows[low:high]))))
             at += batch.num_rows
         table = (
             pa.concat_tables(picked)
@@ -83,7 +88,7 @@ class ScatterStep(Step):
         starts = [i for i in range(len(outs)) if i == 0 or outs[i] != outs[i - 1]]
         index = {f"{outs[i][0]}-{outs[i][1]}": str(n) for n, i in enumerate(starts)}
         schema = table.schema.with_metadata(index)
-        with pa.OSFile(task["out"], "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        with pa.OSFile(out, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             for start, stop in zip(starts, [*starts[1:], len(outs)], strict=True):
                 writer.write_table(table.slice(start, stop - start), max_chunksize=stop - start)
 
@@ -170,10 +175,13 @@ def run_emit(
             pq.read_table(store.path("plan", plan) / "plan.parquet", columns=["shard"])["shard"]
         ).to_pylist()
         parts = [scratch / f"{shard}.arrow" for shard in sorted(used)]
-        scatter = [
-            {"plan": plan, "shard": shard, "documents": shards[shard][0], "catalog": shards[shard][1], "out": str(part)}
+        parts_of = [
+            {"shard": shard, "documents": shards[shard][0], "catalog": shards[shard][1], "out": str(part)}
             for shard, part in zip(sorted(used), parts, strict=True)
         ]
+        # Many shards are small: a few tasks for each worker cost less than a task for each shard.
+        size = -(-len(parts_of) // (workers * 4))
+        scatter = [{"plan": plan, "shards": parts_of[i : i + size]} for i in range(0, len(parts_of), size)]
         run_step(ScatterStep, store, scatter, workers=workers, progress=progress, label="pick documents")
         gather = [
             {

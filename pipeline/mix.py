@@ -15,6 +15,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import orjson
+import pyarrow as pa
+
 from classifiers.scorer import Scorer
 from pipeline.attributes import attribute_keys, attributes, catalog_key, run_attributes
 from pipeline.console import Progress
@@ -27,6 +30,7 @@ from pipeline.output import Lineage, is_current, write_output
 from pipeline.plan import Thresholds, plan_key, run_plan
 from pipeline.recipe import Ingest, Recipe, load_recipe
 from pipeline.store import Store
+from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.errors import UserError
 from sources.files import resolve
@@ -134,7 +138,8 @@ def _run(
     contamination = _benchmarks(recipe, folder)
     stages = attributes(recipe.tokenizer, contamination)
     benchmarks = ContaminationIndex.load(contamination).benchmarks if contamination else []
-    limits = Thresholds.of(recipe, cards, Scorer.load().thresholds, benchmarks)
+    scorer = Scorer.load()
+    limits = Thresholds.of(recipe, cards, scorer.thresholds, scorer.schema.names, benchmarks)
 
     shards: list[_Shard] = []
     for name, card in cards.items():
@@ -149,6 +154,9 @@ def _run(
         for stage, key in shard.attributes.items():
             ran[stage] += not store.has(stage, key)
         ran["catalog"] += 1
+    if todo:
+        # compiles the vocabulary on its very first use, once and not in every worker
+        load_tokenizer(recipe.tokenizer).count(pa.array(["x"]))
     run_step(
         ShardStep,
         store,
@@ -208,8 +216,6 @@ def _run(
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    import orjson
-
     return orjson.loads(path.read_bytes())
 
 

@@ -68,10 +68,13 @@ class Thresholds:
     contamination: list[str]
 
     @classmethod
-    def of(cls, recipe: Recipe, cards: dict[str, Card], safety: dict[str, float], benchmarks: list[str]) -> Thresholds:
+    def of(
+        cls, recipe: Recipe, cards: dict[str, Card], safety: dict[str, float], scored: list[str], benchmarks: list[str]
+    ) -> Thresholds:
         """Resolve a recipe's filters.
 
-        :param safety: the classifiers' shipped threshold of each ``safety_`` column.
+        :param safety: the classifiers' shipped thresholds, by column.
+        :param scored: columns the classifiers score.
         :raises UserError: a filter names something that does not exist.
         """
         filters = recipe.filters
@@ -82,15 +85,15 @@ class Thresholds:
                 quality[name] = asdict(thresholds(card.family, overrides))
         chosen: dict[str, float] = {}
         if filters.safety is not False:
-            chosen = {label: safety[f"safety_{label}"] for label in HARMFUL if f"safety_{label}" in safety}
-            for label, value in filters.safety.items():
-                if label not in chosen:
+            # The pooled harm is the calibrated judgement; single labels are noisier and only judge where a recipe says so.
+            chosen = {"harm": safety["safety_harm"]} | filters.safety
+            for label in filters.safety:
+                if label != "harm" and f"safety_{label}" not in scored:
                     raise UserError(
-                        f"no shipped classifier scores the harm {label!r}",
+                        f"the shipped classifiers do not score the harm {label!r}",
                         where=f"filters.safety.{label}",
-                        fix=f"use one of: {', '.join(chosen)}",
+                        fix=f"use one of: harm, {', '.join(name for name in HARMFUL if f'safety_{name}' in scored)}",
                     )
-                chosen[label] = value
         return cls(
             quality=quality,
             safety=chosen,

@@ -127,7 +127,8 @@ class Filters(_Strict):
 
     :param language: drop documents in a language the card does not expect.
     :param quality: thresholds by family over the defaults, or false for none.
-    :param safety: probability at which a harm drops a document, by label, over the classifiers' shipped thresholds; false for none.
+    :param safety: probability at which a document is dropped, by label: ``harm`` (any harm; the classifiers ship a threshold for it)
+        or a single one such as ``hate``; false for none.
     :param contamination: benchmarks whose items must not occur: ``all``, a list of names or of hash-list files, or false.
     :param near_duplicates: similarity (Jaccard over 5-word shingles) from which documents count as one; false keeps them,
         exact ones are dropped all the same.
@@ -234,7 +235,7 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
         ) from None
     try:
         raw = yaml.load(text, Loader=_UniqueKeys)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        lines = _lines(yaml.compose(text, Loader=SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else path
@@ -319,7 +320,11 @@ def check_condition(condition: str, where: str) -> None:
         con.close()
 
 
-class _UniqueKeys(yaml.SafeLoader):
+#: The C parser, ten times as fast, where PyYAML was built with it.
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _UniqueKeys(SafeLoader):
     """A mapping that names a key twice is a mistake, not the last value."""
 
 

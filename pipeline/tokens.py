@@ -18,7 +18,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version as package_version
 from importlib.resources import files
 from pathlib import Path
@@ -88,8 +88,8 @@ class Tokenizer(Protocol):
 def load_tokenizer(name: str = DEFAULT, *, cache: str | Path | None = None, eos: str | None = None) -> Tokenizer:
     """The tokenizer of that name or file.
 
-    Call it once in the parent process before workers start: the first call for a vocabulary compiles it (some ten
-    seconds), later ones take 0.1 s. Sets ``RAYON_NUM_THREADS=1`` unless it is set, because workers are processes.
+    The vocabulary is loaded when first used, in 0.1 s; the very first use compiles it (some ten seconds), so let the
+    parent process count something before workers start. Sets ``RAYON_NUM_THREADS=1`` unless it is set, because workers are processes.
 
     :param name: ``o200k_base``, ``cl100k_base`` or a path to a Hugging Face ``tokenizer.json``.
     :param cache: folder for compiled vocabularies; default ``$XDG_CACHE_HOME/wellmix`` or ``~/.cache/wellmix``.
@@ -115,15 +115,23 @@ class RankTokenizer:
     """
 
     def __init__(self, name: str, cache: Path) -> None:
-        # The wrapper around the bindings refuses texts over 1M characters or 200k tokens; the bindings have no limit.
-        from bpe_openai import _bindings
-
         self.name = name
         digest = hashlib.sha256(_rank_bytes(name)).hexdigest()[:16]
         self.version = f"{name}-{digest}-tokie{package_version('tokie')}-bpe{package_version('bpe-openai')}-1"
         self.vocab_size, self.eos_id = _SIZE[name], _END_OF_TEXT[name]
-        self._fast = _compiled(name, cache / f"{self.version}.tkz")
-        self._exact = _bindings.tokenizer_for_encoding(name)
+        self._file = cache / f"{self.version}.tkz"
+
+    # Loaded when first used: a run that finds everything in the store asks for the version only.
+    @cached_property
+    def _fast(self) -> Any:
+        return _compiled(self.name, self._file)
+
+    @cached_property
+    def _exact(self) -> Any:
+        # The wrapper around the bindings refuses texts over 1M characters or 200k tokens; the bindings have no limit.
+        from bpe_openai import _bindings
+
+        return _bindings.tokenizer_for_encoding(self.name)
 
     def count(self, texts: Texts) -> np.ndarray:
         """Tokens of each text: int32, shape (texts,)."""

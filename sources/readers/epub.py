@@ -22,6 +22,9 @@ from sources.readers._io import decode, slurp
 from sources.readers._xml import local, parse_html, parse_xml
 from sources.readers.base import FileRef, Reader, Split
 
+#: What zipfile raises on damaged archives, beside its own error.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+
 
 class EpubOptions(BookOptions):
     """Options of the epub reader.
@@ -52,7 +55,7 @@ class EpubReader(Reader):
             return
         try:
             archive = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, OSError, ValueError):
+        except _ZIP_ERRORS:
             yield Bad(file.name, "invalid_zip")
             return
         with archive:
@@ -96,7 +99,7 @@ class EpubReader(Reader):
         try:
             with archive.open(info) as member:
                 data = member.read(self.options.max_member + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except _ZIP_ERRORS as error:
             return Bad(where, "unreadable", type(error).__name__)
         return data if len(data) <= self.options.max_member else Bad(where, "too_large")
 

@@ -126,7 +126,8 @@ class RedditReader(Reader):
     def _post(self, row: dict[str, Any], origin: str) -> Post | None:
         """A dump's row as a post; None if it is neither a submission nor a comment."""
         native = row.get("id")
-        if not isinstance(native, str) or not native:
+        words = [row[name] for name in ("title", "selftext", "body") if row.get(name) is not None]
+        if not isinstance(native, str) or not native or not all(isinstance(text, str) for text in words):
             return None
         native = native.rpartition("_")[2]
         created = _int(row.get("created_utc"))
@@ -212,7 +213,7 @@ class RedditReader(Reader):
             author = None if _is_gone(comment["author"]) else comment["author"]
             role = "poster" if author and author == asker else "commenter"
             turns.append(Turn(role, tidy(comment["text"]), author, labels))
-        created = datetime.fromtimestamp(head["created"], UTC) if head["created"] else None
+        created = _when(head["created"])
         origin = f"{head['origin'].partition('#')[0]}#t3_{thread}"
         if len(turns) == 1:
             return Record(f"t3_{thread}", origin, turns[0].text, turns[0].author, created, extra=extra)
@@ -243,7 +244,7 @@ def _single(post: Post) -> Record:
     fields = post.fields
     text = tidy(f"{fields.get('title', '')}\n\n{fields['text']}")
     extra = {"subreddit": fields["subreddit"], "score": fields["score"], "thread": post.thread}
-    created = datetime.fromtimestamp(fields["created"], UTC) if fields["created"] else None
+    created = _when(fields["created"])
     kind = "t1" if fields["kind"] == "comment" else "t3"
     author = None if _is_gone(fields["author"]) else fields["author"]
     return Record(f"{kind}_{fields['id']}", fields["origin"], text, author, created, extra=extra)
@@ -275,9 +276,16 @@ def _base36(value: Any) -> str:
     return value.rpartition("_")[2] if isinstance(value, str) else ""
 
 
-def _int(value: Any) -> int:
-    """Whole number of a field that old dumps wrote as text or float."""
+def _when(seconds: int) -> datetime | None:
     try:
-        return int(float(value)) if value is not None else 0
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _int(value: Any) -> int:
+    """Whole number of a field that old dumps wrote as text or float; within what JSON can write again."""
+    try:
+        return max(-(2**62), min(2**62, int(float(value)))) if value is not None else 0
     except (TypeError, ValueError, OverflowError):
         return 0

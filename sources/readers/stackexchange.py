@@ -131,14 +131,14 @@ class StackExchangeReader(Reader):
         if not answers and not self.options.unanswered:
             return None
         accepted = question.get("accepted")
-        answers.sort(key=lambda a: (a["id"] != accepted, -int(a.get("score") or 0), a.get("created", ""), int(a["id"])))
+        answers.sort(key=lambda a: (a["id"] != accepted, -_int(a.get("score")), a.get("created", ""), int(a["id"])))
         title = squeeze(question.get("title", ""))
         asked = f"{title}\n\n{body_text(question['body'])}".strip()
         extra: dict[str, Any] = {
             "title": title,
             "tags": tags,
-            "score": int(question.get("score") or 0),
-            "views": int(question.get("views") or 0),
+            "score": _int(question.get("score")),
+            "views": _int(question.get("views")),
         }
         if question.get("license"):
             extra["license"] = question["license"]
@@ -147,7 +147,7 @@ class StackExchangeReader(Reader):
             return Record(key, origin, asked, author=_author(question), created=created, extra=extra)
         turns = [Turn("seeker", asked, _author(question), {"votes": extra["score"]})]
         for answer in answers[: self.options.max_answers]:
-            labels: dict[str, Any] = {"votes": int(answer.get("score") or 0)} | (
+            labels: dict[str, Any] = {"votes": _int(answer.get("score"))} | (
                 {"accepted": True} if answer["id"] == accepted else {}
             )
             if text := body_text(answer["body"]):
@@ -155,7 +155,7 @@ class StackExchangeReader(Reader):
         return Record(key, origin, author=_author(question), created=created, turns=turns, extra=extra)
 
     def _wanted(self, post: dict[str, Any]) -> bool:
-        return self.options.min_score is None or int(post.get("score") or 0) >= self.options.min_score
+        return self.options.min_score is None or _int(post.get("score")) >= self.options.min_score
 
 
 _FIELDS = {
@@ -183,6 +183,13 @@ def body_text(body: str) -> str:
 def _author(post: dict[str, Any]) -> str | None:
     """A handle that is the same for all posts of a user of the site."""
     return f"user:{post['user']}" if post.get("user") else post.get("name")
+
+
+def _int(value: str | None) -> int:
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0
 
 
 def _date(value: str | None) -> datetime | None:

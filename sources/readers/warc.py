@@ -60,13 +60,14 @@ class WarcReader(Reader):
                 for record in archive:
                     number += 1
                     found = self._record(file, record, number)
-                    if source.error or _is_short(record, found):
+                    if source.error or _is_short(file, record, found):
                         found = Bad(f"{file.name}#record={number}", "truncated", source.error)
                     if found is not None:
                         yield found
                 if archive.err_count:
                     yield Bad(file.name, "invalid_warc", "bytes between records; a record's length is wrong")
-        except ArchiveLoadFailed:
+        except (ArchiveLoadFailed, AttributeError, KeyError, IndexError, TypeError):
+            # The latter four come out of warcio on some malformed headers.
             yield Bad(f"{file.name}#record={number + 1}", "invalid_warc")
             return
         except (*READ_ERRORS, ValueError) as error:
@@ -154,9 +155,9 @@ class _Source:
         return self._offset
 
 
-def _is_short(record: ArcWarcRecord, found: Record | Bad | None) -> bool:
+def _is_short(file: FileRef, record: ArcWarcRecord, found: Record | Bad | None) -> bool:
     """Whether the file ended before a page's stated length was read. The lengths in ARC files are not to be relied on."""
-    return isinstance(found, Record) and record.format == "warc" and getattr(record.raw_stream, "limit", 0) > 0
+    return isinstance(found, Record) and ".arc" not in file.name and getattr(record.raw_stream, "limit", 0) > 0
 
 
 def _header_opts_out(headers: Any) -> bool:

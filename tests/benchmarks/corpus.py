@@ -1,12 +1,13 @@
 """Input of the benchmarks: real English text, written at bench time into ``.bench/``, which git ignores.
 
-The texts are what our own cards and readers find under WELLMIX_DATA: forum posts, lives, textbooks, transcripts and general prose,
-cut to pieces of about 2 KB, put in an order that depends on a hash and written as plain ``{"id", "text"}`` lines into zstd files of
-about 5 MB of text, so that every worker has work. The corpora overlap (a life that exists as two editions, a post that is in two
-data sets), so near duplicates occur as they do in the world.
+The texts are what our own cards and readers find under WELLMIX_DATA: forum posts, lives, textbooks, transcripts and
+general prose, cut to pieces of about 2 KB, put in an order that depends on a hash and written as plain ``{"id",
+"text"}`` lines into zstd files of about 5 MB of text, so that every worker has work. The corpora overlap (a life that
+exists as two editions, a post that is in two data sets), so near duplicates occur as they do in the world.
 
-An input larger than the corpora repeats them with a third of the words replaced by other words of the corpora: such a copy shares
-fewer than a tenth of its 5-word shingles with the text it was made from and is not a duplicate of anything.
+An input larger than the corpora repeats them with a third of the words replaced by other words of the corpora: such a
+copy shares fewer than a tenth of its 5-word shingles with the text it was made from and is not a duplicate of
+anything.
 """
 
 from __future__ import annotations
@@ -131,17 +132,17 @@ def real_pieces(root: Path) -> list[tuple[str, str]]:
 
     They are read once and kept beside the inputs, for reading the raw corpora takes a minute.
     """
+    kept = root / f"pieces-v{CORPUS_VERSION}.jsonl.zst"
+    if kept.is_file():
+        with kept.open("rb") as raw:
+            stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw), 1 << 20)
+            return [tuple(orjson.loads(line)) for line in stream]
     if data_root() is None:
         raise UserError(
             "the benchmarks need the real corpora",
             where="WELLMIX_DATA is not set",
             fix="export WELLMIX_DATA=/folder/of/the/corpora",
         )
-    kept = root / f"pieces-v{CORPUS_VERSION}.jsonl.zst"
-    if kept.is_file():
-        with kept.open("rb") as raw:
-            stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw), 1 << 20)
-            return [tuple(orjson.loads(line)) for line in stream]
     logging.getLogger("warcio").setLevel(logging.ERROR)
     pieces: list[tuple[str, str]] = []
     for name, card in load_cards().items():

@@ -4,14 +4,15 @@ Run as a process of its own: ``python -m tests.benchmarks.datatrove_pipeline INP
 
 Every block is datatrove's, with its defaults. What is set, and why:
 
-* ``LanguageFilter`` downloads lid.176.bin from a server; its model class gets the path of the ``lid.176.ftz`` that wellmix ships
-  instead. Loading and prediction are its own. (The .ftz file is the quantised model; it predicts about as fast.)
-* ``FastTextClassifierFilter``: ``remove_labels=[]`` (the block cannot do without either list) and ``newline_replacement=" "``
-  (its default glues lines together): it annotates, as our classifiers do.
+* ``LanguageFilter`` downloads lid.176.bin from a server; its model class gets the path of the ``lid.176.ftz`` that
+  wellmix ships instead. Loading and prediction are its own. (The .ftz file is the quantised model; it predicts about
+  as fast.)
+* ``FastTextClassifierFilter``: ``remove_labels=[]`` (the block cannot do without either list) and
+  ``newline_replacement=" "`` (its default glues lines together): it annotates, as our classifiers do.
 * words are cut by datatrove's default for English, a blank spaCy pipeline.
 * MinHash: the default configuration, 5-grams, 14 buckets of 8 hashes.
-* tokens are counted with the ``tokenizers`` library on the vocabulary that wellmix counts with, after deduplication, as in the example.
-"""
+* tokens are counted with the ``tokenizers`` library on the vocabulary that wellmix counts with, after deduplication,
+  as in the example."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class LocalLID(FT176LID):
     path: str = ""
 
     @property
-    def model(self):  # noqa: ANN201 - fasttext's own class
+    def model(self):
         if self._model is None:
             from fasttext.FastText import _FastText
 
@@ -130,7 +131,7 @@ def main() -> None:
         stages[name] = perf_counter() - started
         for block in json.loads((logs / "stats.json").read_text()):
             label = f"{name}: {block['name']}"
-            blocks[label] = blocks.get(label, 0.0) + block.get("time_stats", {}).get("total", 0.0)
+            blocks[label] = blocks.get(label, 0.0) + (block.get("time_stats") or {}).get("total", 0.0)
     stats = json.loads((args.work / "logs" / "deduplicate-and-count" / "stats.json").read_text())
     print(json.dumps({"stages": stages, "blocks": blocks, "documents": _written(stats)}))
 

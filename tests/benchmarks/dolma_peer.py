@@ -1,9 +1,10 @@
 """dolma 1.2.1 on the same input, in an environment of its own: ``dolma tag``, ``dolma dedupe`` (twice) and ``dolma mix``.
 
-What it does that compares: language (fastText), Gopher (``gopher_v2``, which measures repetition too), C4 (``c4_v2``), PII by regular
-expressions (``pii_regex_with_counts_fast_v2``), two fastText classifiers, tokens of the same vocabulary; a Bloom filter over whole
-texts and one over paragraphs; and a mix that drops by tags and writes. What it does not: cleaning, and near duplicates (a Bloom filter
-finds repeated texts and paragraphs only), so ours does more here.
+What it does that compares: language (fastText), Gopher (``gopher_v2``, which measures repetition too), C4
+(``c4_v2``), PII by regular expressions (``pii_regex_with_counts_fast_v2``), two fastText classifiers, tokens of the
+same vocabulary; a Bloom filter over whole texts and one over paragraphs; and a mix that drops by tags and writes.
+What it does not: cleaning, and near duplicates (a Bloom filter finds repeated texts and paragraphs only), so ours
+does more here.
 """
 
 from __future__ import annotations
@@ -170,6 +171,6 @@ def _count(folder: Path) -> int:
 
 
 def _punkt(folder: Path) -> Path:
-    """An empty folder where dolma finds ``tokenizers/punkt``, so that it does not ask the network; none of the taggers needs it."""
+    """An empty folder for ``tokenizers/punkt``, so that dolma does not ask the network; none of the taggers needs it."""
     (folder / "nltk" / "tokenizers" / "punkt").mkdir(parents=True, exist_ok=True)
     return folder / "nltk"

@@ -1,11 +1,12 @@
 """What the pipeline costs over the calls it cannot do without.
 
-Both sides run in this process on one thread, after a small run that imports, compiles and loads everything, and on the same files.
+Both sides run in this process on one thread, after a small run that imports, compiles and loads everything, and on
+the same files.
 
 *Ours* is ``run_mix`` with one worker and a fresh store: all of a user's run but the start of the interpreter.
 
-*Kernels* is the sum of the bare batch calls, each with its input ready in memory, nothing stored between them, no ledger, no keys,
-no ids, no resume:
+*Kernels* is the sum of the bare batch calls, each with its input ready in memory, nothing stored between them, no
+ledger, no keys, no ids, no resume:
 
 ===========  ==========================================================================================================
 read         zstandard's stream and ``orjson.loads`` of each line; the Arrow array of a batch
@@ -20,9 +21,10 @@ write        documents as zstd Parquet, attributes as zstd Parquet, and all text
 duplicates   DuckDB's self join of the bands, and the Jaccard similarity of the pairs it finds
 ===========  ==========================================================================================================
 
-Where no library does a step at such a speed (cleaning, de-identification, quality, scores, MinHash) the kernel is our own compiled
-function, called as bare as a library's; were slower libraries put there, the ratio would look better than it is. ``libraries`` is the
-sum over those steps alone that a library does: read, language, tokens, write, duplicates.
+Where no library does a step at such a speed (cleaning, de-identification, quality, scores, MinHash) the kernel is our
+own compiled function, called as bare as a library's; were slower libraries put there, the ratio would look better
+than it is. ``libraries`` is the sum over those steps alone that a library does: read, language, tokens, write,
+duplicates.
 """
 
 from __future__ import annotations
@@ -128,7 +130,7 @@ class _Kernels:
         self._seconds[name] += perf_counter() - started
         return value
 
-    def _read(self, path: Path):  # noqa: ANN202 - an iterator of record batches
+    def _read(self, path: Path):
         with path.open("rb") as raw:
             stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw), 1 << 20)
             while True:
@@ -191,9 +193,7 @@ class _Kernels:
             return 0
         named = np.unique(np.concatenate([pairs["first"], pairs["row"]]))
         sets = shingle_sets(texts.take(pa.array(named)).combine_chunks())
-        similar = jaccard(
-            sets, sets, np.searchsorted(named, pairs["first"]), np.searchsorted(named, pairs["row"])
-        )
+        similar = jaccard(sets, sets, np.searchsorted(named, pairs["first"]), np.searchsorted(named, pairs["row"]))
         return int((similar >= 0.75).sum())
 
 
@@ -207,5 +207,5 @@ def _rows(stream: io.BufferedReader) -> pa.Array:
 
 
 if __name__ == "__main__":
-    folder, size, small, runs = sys.argv[1:]
-    print(json.dumps(run(Path(folder) / "kernels", build(Path(folder), float(size)), build(Path(folder), float(small)), int(runs))))
+    root, (size, small, runs) = Path(sys.argv[1]), sys.argv[2:]
+    print(json.dumps(run(root / "kernels", build(root, float(size)), build(root, float(small)), int(runs))))

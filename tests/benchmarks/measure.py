@@ -41,7 +41,7 @@ class Run:
     memory: Memory = field(default_factory=Memory)
 
 
-class Failed(RuntimeError):
+class ProgramError(RuntimeError):
     """A measured program did not exit with 0."""
 
 
@@ -49,7 +49,7 @@ def run(command: list[str], env: dict[str, str] | None = None, *, memory: bool =
     """Run a program to its end.
 
     :param memory: follow the memory of it and its children (costs it a little time: do not use both figures of one run).
-    :raises Failed: it exited with another code than 0; the message holds the end of its stderr.
+    :raises ProgramError: it exited with another code than 0; the message holds the end of its stderr.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
@@ -66,7 +66,9 @@ def run(command: list[str], env: dict[str, str] | None = None, *, memory: bool =
         out.seek(0)
         err.seek(0)
         if code:
-            raise Failed(f"{' '.join(command[:4])} ... exited with {code}:\n{err.read().decode(errors='replace')[-2000:]}")
+            raise ProgramError(
+                f"{' '.join(command[:4])} ... exited with {code}:\n{err.read().decode(errors='replace')[-2000:]}"
+            )
         return Run(seconds, out.read().decode(errors="replace"), peaks)
 
 

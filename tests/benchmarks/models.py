@@ -36,7 +36,9 @@ def prepare(root: Path, vocabulary: str = "o200k_base") -> Path:
         for name in missing:
             lines = folder / f"{name}.txt"
             lines.write_text(
-                "\n".join(f"__label__{'yes' if f in QUESTIONS[name] else 'no'} {' '.join(t.split())}" for f, t in pieces),
+                "\n".join(
+                    f"__label__{'yes' if f in QUESTIONS[name] else 'no'} {' '.join(t.split())}" for f, t in pieces
+                ),
                 "utf-8",
             )
             model = fasttext.train_supervised(
@@ -47,7 +49,7 @@ def prepare(root: Path, vocabulary: str = "o200k_base") -> Path:
     return folder
 
 
-def _aside(path: Path, write) -> None:  # noqa: ANN001 - a function of the path
+def _aside(path: Path, write) -> None:
     aside = path.with_name(f".{path.name}")
     write(aside)
     aside.replace(path)

@@ -51,7 +51,9 @@ def write_recipe(folder: Path, corpus: Corpus) -> Path:
     return recipe
 
 
-def mix(folder: Path, corpus: Corpus, workers: int, *, cache: Path | None = None, memory: bool = False) -> tuple[Run, dict]:
+def mix(
+    folder: Path, corpus: Corpus, workers: int, *, cache: Path | None = None, memory: bool = False
+) -> tuple[Run, dict]:
     """``wellmix mix`` in a fresh store.
 
     :param cache: folder for numba's compiled code; default the usual one beside the sources, which is warm after one run.
@@ -62,7 +64,9 @@ def mix(folder: Path, corpus: Corpus, workers: int, *, cache: Path | None = None
     for path in (store, out):
         shutil.rmtree(path, ignore_errors=True)
     env = {"NUMBA_CACHE_DIR": str(cache)} if cache else {}
-    command = python("-m", "pipeline.cli", "mix", recipe, "--out", out, "--store", store, "--workers", workers, "--json")
+    command = python(
+        "-m", "pipeline.cli", "mix", recipe, "--out", out, "--store", store, "--workers", workers, "--json"
+    )
     finished = run(command, env, memory=memory)
     summary = json.loads(finished.stdout)
     shutil.rmtree(store, ignore_errors=True)

@@ -2,10 +2,11 @@
 
 ``python -m tests.benchmarks.run --mb 20 --runs 3 --workers 2 --only datatrove,minhash,dolma,kernels,rss``
 
-Prints a table and writes ``.bench/results.json``: the ratios (above 1 is faster than the peer; ``overhead_over_kernels`` is ours over the
-kernels), ``peak_rss_mb`` by input size, the machine, the input, and under ``details`` every single time. What was not run is null. What
-each comparison is made of stands at the head of its module. All processes are timed whole, start-up included, one after another in
-alternating order, with files and compiled code in their caches for every side.
+Prints a table and writes ``.bench/results.json``: the ratios (above 1 is faster than the peer;
+``overhead_over_kernels`` is ours over the kernels), ``peak_rss_mb`` by input size, the machine, the input, and under
+``details`` every single time. What was not run is null. What each comparison is made of stands at the head of its
+module. All processes are timed whole, start-up included, one after another in alternating order, with files and
+compiled code in their caches for every side.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from classifiers.language import WEIGHTS as LID
 from sources.errors import UserError
 from tests.benchmarks import dolma_peer, models, ours
 from tests.benchmarks.corpus import Corpus, build
-from tests.benchmarks.measure import ROOT, Failed, Run, python, run
+from tests.benchmarks.measure import ROOT, ProgramError, Run, python, run
 
 PARTS = ("datatrove", "minhash", "dolma", "kernels", "rss")
 #: Warms caches and compiled code before anything is timed.
@@ -41,12 +42,27 @@ SMALL_MB = 0.3
 #: Sizes whose memory is measured, in multiples of ``--mb``: 20, 100 and 400 MB.
 RSS_SIZES = (1, 5, 20)
 #: One thread, as in a worker: for what is measured inside one process.
-ONE_THREAD = {
-    name: "1"
-    for name in ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKIE_NUM_THREADS")
+ONE_THREAD = dict.fromkeys(
+    ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKIE_NUM_THREADS"), "1"
+)
+GOALS = {
+    "end_to_end_vs_datatrove": 20,
+    "minhash_vs_datatrove": 50,
+    "end_to_end_vs_dolma": 3,
+    "overhead_over_kernels": 1.5,
 }
-GOALS = {"end_to_end_vs_datatrove": 20, "minhash_vs_datatrove": 50, "end_to_end_vs_dolma": 3, "overhead_over_kernels": 1.5}
-PACKAGES = ("datatrove", "fasttext-numpy2-wheel", "numba", "numpy", "polars", "duckdb", "pyarrow", "tokie", "rensa", "spacy")
+PACKAGES = (
+    "datatrove",
+    "fasttext-numpy2-wheel",
+    "numba",
+    "numpy",
+    "polars",
+    "duckdb",
+    "pyarrow",
+    "tokie",
+    "rensa",
+    "spacy",
+)
 
 console = Console(stderr=True)
 
@@ -77,6 +93,9 @@ def bench(folder: Path, megabytes: float, runs: int, workers: int, parts: list[s
     folder.mkdir(parents=True, exist_ok=True)
     with console.status("preparing the input"):
         corpus, small = build(folder, megabytes), build(folder, SMALL_MB)
+        if "rss" in parts:
+            for factor in RSS_SIZES:
+                build(folder, megabytes * factor)
         prepared = models.prepare(folder) if {"datatrove", "dolma"} & set(parts) else None
     results: dict[str, Any] = dict.fromkeys(GOALS) | {"peak_rss_mb": None}
     details: dict[str, Any] = {}
@@ -148,7 +167,9 @@ def end_to_end(
 
             def dolma(which: Corpus) -> Run:
                 documents = dolma_peer.prepare(folder, which)
-                finished, told = dolma_peer.mix(interpreter, documents, folder / "dolma" / "work", prepared, LID, workers)
+                finished, told = dolma_peer.mix(
+                    interpreter, documents, folder / "dolma" / "work", prepared, LID, workers
+                )
                 steps["dolma"] = told
                 return finished
 
@@ -160,7 +181,7 @@ def end_to_end(
         with console.status(f"warming up {name}"):
             try:
                 side(small)
-            except Failed as error:
+            except ProgramError as error:
                 if name != "dolma":
                     raise
                 console.print(f"[yellow]dolma is left out: it fails here[/]\n{error}", highlight=False, markup=False)

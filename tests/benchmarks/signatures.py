@@ -2,17 +2,17 @@
 
 Three ways, one thread each, on the same texts with everything loaded and compiled before the clock starts:
 
-* datatrove's ``MinhashDedupSignature`` with its defaults (5-grams of spaCy words, 14 x 8 = 112 hashes), the whole block as a
-  pipeline runs it, files included;
+* datatrove's ``MinhashDedupSignature`` with its defaults (5-grams of spaCy words, 14 x 8 = 112 hashes), the whole
+  block as a pipeline runs it, files included;
 * ``pipeline.minhash.signatures`` (5-grams, 16 x 7 = 112 hashes), and the Arrow array made from the texts;
-* polars for the hashes of shingles and ``rensa`` 0.5 for 112 minima: the fastest that well-kept libraries give.
-"""
+* polars for the hashes of shingles and ``rensa`` 0.5 for 112 minima: the fastest that well-kept libraries give."""
 
 from __future__ import annotations
 
 import json
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -38,7 +38,11 @@ def run(texts: list[str], runs: int) -> dict[str, Any]:
     """Microseconds per document of each way (median of runs) and their ratios, then the quality of the estimators."""
     texts = texts[:TEXTS]
     logger.disable("datatrove")
-    ways = {"datatrove": _datatrove(texts), "wellmix": lambda: minhash.signatures(pa.array(texts)), "rensa": lambda: rensa(texts)}
+    ways = {
+        "datatrove": _datatrove(texts),
+        "wellmix": lambda: minhash.signatures(pa.array(texts)),
+        "rensa": lambda: rensa(texts),
+    }
     # The fast ones are over in milliseconds, where a single run would measure the machine's mood.
     repeats = {"datatrove": 1, "wellmix": 20, "rensa": 5}
     for way in ways.values():
@@ -62,7 +66,7 @@ def run(texts: list[str], runs: int) -> dict[str, Any]:
     }
 
 
-def _datatrove(texts: list[str]):  # noqa: ANN202 - a function without arguments
+def _datatrove(texts: list[str]):
     documents = [Document(text=text, id=str(i)) for i, text in enumerate(texts)]
 
     def sign() -> None:
@@ -90,7 +94,9 @@ def rensa(texts: list[str]) -> Any:
     ).filter("whole")
     counts = np.bincount(shingles["doc"].to_numpy(), minlength=len(texts))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
-    return RMinHash.digest_matrix_from_flat_token_hashes(shingles["shingle"].to_numpy(), offsets, minhash.PERMUTATIONS, 1)
+    return RMinHash.digest_matrix_from_flat_token_hashes(
+        shingles["shingle"].to_numpy(), offsets, minhash.PERMUTATIONS, 1
+    )
 
 
 def estimators(texts: list[str], seed: int = 0) -> dict[str, Any]:
@@ -144,13 +150,15 @@ def _our_pairs(left: list[str], right: list[str]) -> tuple[np.ndarray, np.ndarra
     # signatures() gives band keys only; that the minima worked out here are its own, their keys must show.
     keys = minhash.signatures(pa.array(left))[0]
     for document in (0, len(left) // 2):
-        assert (_band_keys(minima[0][document]) == keys[document]).all(), "the benchmark's minima are not the signature's"
+        assert (_band_keys(minima[0][document]) == keys[document]).all(), (
+            "the benchmark's minima are not the signature's"
+        )
     return exact, minima[0], minima[1]
 
 
 def _minima(shingles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     rows = []
-    for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
+    for start, stop in pairwise(offsets):
         hashed = (shingles[start:stop, None] * minhash._A + minhash._B) >> np.uint64(32)
         rows.append(hashed.astype(np.uint32).min(axis=0))
     return np.array(rows)

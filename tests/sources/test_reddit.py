@@ -175,6 +175,21 @@ def test_bad_lines_and_files_are_reported_once(load, partitions):
     assert sum(isinstance(r, Record) for r in found) > 1, "what was readable of a truncated file is kept"
 
 
+def test_fields_of_odd_types(load):
+    rows = [
+        submission("s1", title=7),
+        submission("s2", author=None, score="3", created_utc=1e30, subreddit=None, link_flair_text=""),
+        comment("c1", "s2", body=["x"]),
+        comment("c2", "s2", score=None, created_utc="soon", parent_id=None),
+        comment("c3", "s2", author=12, score="nan"),
+    ]
+    found = load("reddit", {"x.zst": dump(*rows)})
+    assert [b.origin for b in found if isinstance(b, Bad)] == ["x.zst#line=1", "x.zst#line=3"]
+    (record,) = [r for r in found if isinstance(r, Record)]
+    assert record.created is None
+    assert [t.text for t in record.turns[1:]] == ["Words of c2.", "Words of c3."]
+
+
 def test_helpers():
     assert is_bot("remind_bot", frozenset())
     assert is_bot("WeatherBot", frozenset())
