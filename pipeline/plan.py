@@ -27,6 +27,11 @@ from sources.errors import UserError
 
 PLAN_VERSION = 1
 
+#: On texts of fewer words the shipped classifier cries harm at one in six, nearly always wrongly: reading what it dropped from
+#: comment corpora led to this higher threshold for them.
+SHORT_WORDS = 30
+HARM_SHORT = 0.4
+
 #: What the random numbers of a plan are for; each use hashes with its own salt.
 _DRAW, _PLACE, _HOLD_OUT = 0, 1, 2
 
@@ -86,13 +91,13 @@ class Thresholds:
         chosen: dict[str, float] = {}
         if filters.safety is not False:
             # The pooled harm is the calibrated judgement; single labels are noisier and only judge where a recipe says so.
-            chosen = {"harm": safety["safety_harm"]} | filters.safety
+            chosen = {"harm": safety["safety_harm"], "harm_short": HARM_SHORT} | filters.safety
             for label in filters.safety:
-                if label != "harm" and f"safety_{label}" not in scored:
+                if label not in ("harm", "harm_short") and f"safety_{label}" not in scored:
                     raise UserError(
                         f"the shipped classifiers do not score the harm {label!r}",
                         where=f"filters.safety.{label}",
-                        fix=f"use one of: harm, {', '.join(name for name in HARMFUL if f'safety_{name}' in scored)}",
+                        fix=f"use one of: harm, harm_short, {', '.join(name for name in HARMFUL if f'safety_{name}' in scored)}",
                     )
         return cls(
             quality=quality,
@@ -273,7 +278,9 @@ def _reason(recipe: Recipe, limits: Thresholds) -> str:
         verdict = verdict_sql(QualityThresholds(**numbers))
         cases.append(f"WHEN source = {_text(source)} AND ({verdict}) IS NOT NULL THEN 'quality_' || ({verdict})")
     for label, value in limits.safety.items():
-        cases.append(f"WHEN safety_{label} >= {value!r} THEN 'safety_{label}'")
+        length = {"harm": f" AND n_words >= {SHORT_WORDS}", "harm_short": f" AND n_words < {SHORT_WORDS}"}.get(label, "")
+        column = "safety_" + label.removesuffix("_short")
+        cases.append(f"WHEN {column} >= {value!r}{length} THEN '{column}'")
     if limits.contamination:
         for bit, name in enumerate(limits.contamination):
             cases.append(f"WHEN (contamination >> {bit}) & 1 = 1 THEN {_text('contaminated_' + name)}")

@@ -69,12 +69,13 @@ class QualityThresholds:
     :param max_bullet_lines: largest fraction of lines that start with a bullet.
     :param max_ellipsis_lines: largest fraction of lines that end with an ellipsis.
     :param min_alpha_words: smallest fraction of words with a letter in them.
-    :param min_stop_words: fewest different English stop words; asked of texts in Latin script of 20 words or more. Set
+    :param min_stop_words: fewest different English stop words; asked of texts in Latin script of 50 words or more. Set
         it to None for sources in other languages.
     :param max_dup_lines: largest fraction of lines that repeat an earlier one.
     :param max_dup_line_chars: largest fraction of characters in such lines.
     :param max_dup_paragraphs: largest fraction of repeated paragraphs.
     :param max_dup_paragraph_chars: largest fraction of characters in them.
+    :param max_short_top_2_gram: the same for texts of fewer than 50 words, of which no other n-gram rule is asked.
     :param max_top_2_gram: largest fraction of characters in the most frequent 2-gram; likewise 3 and 4.
     :param max_dup_5_gram: largest fraction of characters in repeated 5-grams; likewise up to 10.
     :param min_terminal_lines: smallest fraction of lines that end like a sentence.
@@ -100,6 +101,7 @@ class QualityThresholds:
     max_top_2_gram: float | None = 0.20
     max_top_3_gram: float | None = 0.18
     max_top_4_gram: float | None = 0.16
+    max_short_top_2_gram: float | None = 0.6
     max_dup_5_gram: float | None = 0.15
     max_dup_6_gram: float | None = 0.14
     max_dup_7_gram: float | None = 0.13
@@ -124,18 +126,18 @@ class QualityThresholds:
 
 
 # People write short posts, type dots and shout; a post must still say something.
-_FORUM = QualityThresholds(min_words=20, min_stop_words=1, max_ellipsis_lines=0.6, max_uppercase=0.7)
+_FORUM = QualityThresholds(min_words=20, min_stop_words=1, max_ellipsis_lines=0.6, max_uppercase=None)
 # Turns are short lines, "Thank you." comes back, speakers are named at the start of lines: that is talk, not spam.
 _TRANSCRIPT = QualityThresholds(
     min_words=20, min_stop_words=1, max_ellipsis_lines=0.7, max_bullet_lines=None, max_dup_lines=0.5,
     max_dup_line_chars=0.3, max_dup_paragraphs=0.5, max_dup_paragraph_chars=0.3, max_top_2_gram=0.25, max_top_3_gram=0.22,
-    max_top_4_gram=0.20, max_uppercase=0.7,
+    max_top_4_gram=0.20, max_uppercase=None,
 )  # fmt: skip
 _FAMILIES: dict[str, QualityThresholds] = {
     "forum": _FORUM,
     "transcript": _TRANSCRIPT,
     # Whole books are documents too, before they are cut; old ones set chapter heads and dialogue in short lines.
-    "biography": QualityThresholds(max_words=2_000_000),
+    "biography": QualityThresholds(max_words=2_000_000, max_uppercase=None),
     "psychology": QualityThresholds(max_words=2_000_000),
     # The open web and code: C4's braces, its sentences and full Gopher.
     "general": QualityThresholds(max_words=2_000_000, max_curly_brackets=0, min_terminal_lines=0.12, max_uppercase=0.4),
@@ -164,22 +166,27 @@ class Rule:
 
 _SPACED = (("unspaced_fraction", 0.2),)
 _LINES = (("n_lines", 4.0),)
+# Gopher's rules are for pages. A sentence of ten words repeats two of them by chance, "I hurt my foot" has short words:
+# texts below Gopher's own minimum of 50 words only have to be no chant.
+_PAGE = (("n_words", 50.0),)
+_SENTENCE = (("n_words", 49.0),)
 RULES: tuple[Rule, ...] = (
     Rule("too_short", "n_words", True, "min_words"),
     Rule("too_long", "n_words", False, "max_words"),
-    Rule("gopher_mean_word_length", "mean_word_length", True, "min_mean_word_length", at_most=_SPACED),
+    Rule("gopher_mean_word_length", "mean_word_length", True, "min_mean_word_length", _PAGE, _SPACED),
     Rule("gopher_mean_word_length", "mean_word_length", False, "max_mean_word_length"),
-    Rule("gopher_symbol_word_ratio", "symbol_word_ratio", False, "max_symbol_word_ratio"),
-    Rule("gopher_bullet_lines", "bullet_line_fraction", False, "max_bullet_lines"),
+    Rule("gopher_symbol_word_ratio", "symbol_word_ratio", False, "max_symbol_word_ratio", _PAGE),
+    Rule("gopher_bullet_lines", "bullet_line_fraction", False, "max_bullet_lines", _LINES),
     Rule("gopher_ellipsis_lines", "ellipsis_line_fraction", False, "max_ellipsis_lines", at_least=_LINES),
     Rule("gopher_alpha_words", "alpha_word_fraction", True, "min_alpha_words"),
-    Rule("gopher_stop_words", "stop_word_count", True, "min_stop_words", (("latin_fraction", 0.5), ("n_words", 20.0))),
+    Rule("gopher_stop_words", "stop_word_count", True, "min_stop_words", (("latin_fraction", 0.5), *_PAGE)),
     Rule("gopher_dup_lines", "dup_line_fraction", False, "max_dup_lines"),
     Rule("gopher_dup_line_chars", "dup_line_char_fraction", False, "max_dup_line_chars"),
     Rule("gopher_dup_paragraphs", "dup_paragraph_fraction", False, "max_dup_paragraphs"),
     Rule("gopher_dup_paragraph_chars", "dup_paragraph_char_fraction", False, "max_dup_paragraph_chars"),
-    *(Rule(f"gopher_top_{n}_gram", f"top_{n}_gram_char_fraction", False, f"max_top_{n}_gram") for n in (2, 3, 4)),
-    *(Rule(f"gopher_dup_{n}_gram", f"dup_{n}_gram_char_fraction", False, f"max_dup_{n}_gram") for n in range(5, 11)),
+    *(Rule(f"gopher_top_{n}_gram", f"top_{n}_gram_char_fraction", False, f"max_top_{n}_gram", _PAGE) for n in (2, 3, 4)),
+    Rule("short_chant", "top_2_gram_char_fraction", False, "max_short_top_2_gram", at_most=_SENTENCE),
+    *(Rule(f"gopher_dup_{n}_gram", f"dup_{n}_gram_char_fraction", False, f"max_dup_{n}_gram", _PAGE) for n in range(5, 11)),
     Rule("c4_terminal_lines", "lines_terminal_fraction", True, "min_terminal_lines"),
     Rule("c4_uppercase", "uppercase_ratio", False, "max_uppercase"),
     Rule("c4_curly_bracket", "curly_bracket_count", False, "max_curly_brackets"),

@@ -127,8 +127,8 @@ class Filters(_Strict):
 
     :param language: drop documents in a language the card does not expect.
     :param quality: thresholds by family over the defaults, or false for none.
-    :param safety: probability at which a document is dropped, by label: ``harm`` (any harm; the classifiers ship a threshold for it)
-        or a single one such as ``hate``; false for none.
+    :param safety: probability at which a document is dropped, by label: ``harm`` (any harm; the classifiers ship a threshold for it),
+        ``harm_short`` (the same for texts of fewer than 30 words) or a single one such as ``hate``; false for none.
     :param contamination: benchmarks whose items must not occur: ``all``, a list of names or of hash-list files, or false.
     :param near_duplicates: similarity (Jaccard over 5-word shingles) from which documents count as one; false keeps them,
         exact ones are dropped all the same.
