@@ -158,7 +158,8 @@ def _rows(path: Path, delimiter: str = ",", names: list[str] | None = None, quot
     with opened as lines:
         quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
         clean = (line.replace("\0", "") for line in lines)
-        yield from csv.DictReader(clean, fieldnames=names, delimiter=delimiter, quoting=quoting)
+        # csv's own stubs know its quoting constants as plain integers only
+        yield from csv.DictReader(clean, fieldnames=names, delimiter=delimiter, quoting=quoting)  # type: ignore[call-overload]
 
 
 def _happydb(data: Path) -> Iterator[Example]:

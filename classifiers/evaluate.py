@@ -67,7 +67,7 @@ def tainted(lines: list[str], held_out: np.ndarray, fold: np.ndarray, folds: int
     :return: bool, shape (lines, folds).
     """
     owners: dict[int, int] = {}  # hash of a shingle -> bit mask of the folds that hold it out
-    for row in np.flatnonzero(held_out):
+    for row in np.flatnonzero(held_out).tolist():
         for shingle in _shingles(lines[row]):
             owners[shingle] = owners.get(shingle, 0) | (1 << int(fold[row]))
     found = np.zeros((len(lines), folds), dtype=bool)

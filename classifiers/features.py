@@ -10,7 +10,7 @@ Hashing follows fastText's ``dictionary.cc`` (FNV-1a over *signed* chars, n-gram
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import fasttext
 import numba
@@ -118,6 +118,8 @@ class Tables:
     bucket: int
     ngrams: int
     prior: float = 0.0
+    slots: np.ndarray = field(init=False, repr=False)
+    hashes: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         slots, hashes = _index_words(self.words, self.offsets)

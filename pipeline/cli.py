@@ -124,8 +124,9 @@ def check(
                 "files": {n: [f.name for f in refs] for n, refs in files.items()},
             }
         )
+    n_files = sum(map(len, files.values()))
     console.print(
-        f"[green]ok[/]: {len(cards)} sources, {sum(map(len, files.values()))} files, purpose {loaded.purpose}, budget {loaded.budget:,} tokens"
+        f"[green]ok[/]: {len(cards)} sources, {n_files} files, purpose {loaded.purpose}, budget {loaded.budget:,} tokens"
     )
 
 
@@ -212,7 +213,8 @@ def train(
     ),
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same weights.")] = 0,
     teacher: Annotated[
-        bool, typer.Option("--teacher/--no-teacher", help="Let the encoder of the `train` extra label unlabelled texts.")
+        bool,
+        typer.Option("--teacher/--no-teacher", help="Let the encoder of the `train` extra label unlabelled texts."),
     ] = True,
     cache: Annotated[Path, typer.Option("--cache", help="Keeps the encoder's embeddings between runs.")] = Path(
         ".wellmix/embeddings"
@@ -229,9 +231,13 @@ def train(
     root = data_root()
     if root is None:
         raise UserError(
-            "training needs the real corpora", where="WELLMIX_DATA is not set", fix="export WELLMIX_DATA=/folder/of/the/corpora"
+            "training needs the real corpora",
+            where="WELLMIX_DATA is not set",
+            fix="export WELLMIX_DATA=/folder/of/the/corpora",
         )
-    report = run(root, out, seed=seed, use_teacher=teacher, cache_dir=cache, log=lambda text: console.print(escape(text)))
+    report = run(
+        root, out, seed=seed, use_teacher=teacher, cache_dir=cache, log=lambda text: console.print(escape(text))
+    )
     if json:
         _print_json(report.figures)
     console.print(f"weights written to {escape(str(out))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 #: Messages and tables; stdout is left to ``--json`` and to data.
@@ -61,22 +61,21 @@ class _Stage:
         for i, group in enumerate(groups):
             if group is not None:
                 self._members[group].append(i)
-        self._bars: dict[str, int] = {}
+        self._bars: dict[str, TaskID] = {}
 
     def update(self, done: set[int]) -> None:
-        self._rich.update(self._bar, completed=sum(self._weights[i] for i in done))  # type: ignore[arg-type]
+        self._rich.update(self._bar, completed=sum(self._weights[i] for i in done))
         for group, members in self._members.items():
             finished = [i for i in members if i in done]
             under_way = 0 < len(finished) < len(members)
             if under_way and group not in self._bars:
                 self._bars[group] = self._rich.add_task(f"  {group}", total=sum(self._weights[i] for i in members))
             if group in self._bars:
-                self._rich.update(
-                    self._bars[group], completed=sum(self._weights[i] for i in finished), visible=under_way
-                )  # type: ignore[arg-type]
+                done_weight = sum(self._weights[i] for i in finished)
+                self._rich.update(self._bars[group], completed=done_weight, visible=under_way)
 
     def close(self, failed: bool) -> None:
         for bar in self._bars.values():
-            self._rich.remove_task(bar)  # type: ignore[arg-type]
+            self._rich.remove_task(bar)
         if failed:
             self._rich.update(self._bar, description=f"[red]{self._label} stopped")

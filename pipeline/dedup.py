@@ -116,6 +116,7 @@ def _candidates(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE TABLE representatives AS SELECT doc FROM signatures WHERE doc = exact_group")
     con.execute("CREATE TABLE found (a BIGINT, b BIGINT)")
     paths = [Path(row[0]) for row in con.execute("SELECT path FROM shards ORDER BY shard").fetchall()]
+    before = ", ".join(f"lag(doc, {n}) OVER w AS before{n}" for n in range(1, NEIGHBOURS + 1))
     for band in range(1, BANDS + 1):
         lags = " UNION ALL ".join(
             f"SELECT doc AS b, {other} AS a FROM bucket"
@@ -132,7 +133,7 @@ def _candidates(con: duckdb.DuckDBPyConnection) -> None:
             ), shared AS (
                 SELECT kept.* FROM kept SEMI JOIN (SELECT key FROM kept GROUP BY key HAVING count(*) > 1) USING (key)
             ), bucket AS (
-                SELECT doc, first_value(doc) OVER w AS first, {", ".join(f"lag(doc, {n}) OVER w AS before{n}" for n in range(1, NEIGHBOURS + 1))}
+                SELECT doc, first_value(doc) OVER w AS first, {before}
                 FROM shared WINDOW w AS (PARTITION BY key ORDER BY doc)
             )
             SELECT DISTINCT a, b FROM ({lags}) WHERE a IS NOT NULL AND a <> b

@@ -192,7 +192,8 @@ class Deidentifier:
             if not spans:
                 continue
             numbering = numbers.setdefault(int(keys[row]), {})
-            parts, position = [], 0
+            parts: list[str] = []
+            position = 0
             for span in spans:
                 number = numbering.get((span.type, span.key))
                 if number is None:
@@ -1025,8 +1026,8 @@ def scan(texts: pa.Array) -> np.ndarray:
         flags[links[hit.to_numpy().astype(bool)]] |= _PROFILED
     houses = np.flatnonzero(flags & _HOUSE)
     if len(houses):
-        hit = pl.Series("text", texts.take(pa.array(houses))).str.contains(_ADDRESS_LIKE).to_numpy()
-        flags[houses[hit.astype(bool)]] |= _ADDRESSED
+        like = pl.Series("text", texts.take(pa.array(houses))).str.contains(_ADDRESS_LIKE)
+        flags[houses[like.to_numpy().astype(bool)]] |= _ADDRESSED
     return flags
 
 

@@ -132,31 +132,17 @@ def _keeper_id(store: Store, lineage: dict[str, Any], decisions: ds.Dataset, kee
 
 
 def _decision(row: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
-    share = (
-        next(entry for entry in manifest["entries"] if entry["entry"] == row["entry"])
-        if row["reason"] is None
-        else None
+    rates = {entry["entry"]: entry["rate"] for entry in manifest["entries"]}
+    drawing = (
+        f"the rate {rates.get(row['entry'], 0.0):.6f} of {row['entry']} times its multiplier {row['multiplier']:g}"
     )
     if row["reason"] is not None:
         outcome, why = "dropped", row["reason"]
     elif row["copies"] and row["split"] == "validation":
         outcome, why = "held out", "its cluster's hash lies in the validation share"
     elif row["copies"]:
-        outcome, why = (
-            "in the mix",
-            f"its number u = {row['u']:.6f} lies below the entry's rate {share['rate']:.6f} times multiplier {row['multiplier']:g}",
-        )  # type: ignore[index]
+        outcome, why = "in the mix", f"its number u = {row['u']:.6f} lies below {drawing}"
     else:
-        outcome, why = (
-            "not drawn",
-            f"its number u = {row['u']:.6f} lies above the entry's rate {share['rate']:.6f} times multiplier {row['multiplier']:g}",
-        )  # type: ignore[index]
-    return {
-        "outcome": outcome,
-        "why": why,
-        "entry": row["entry"],
-        "copies": row["copies"],
-        "u": row["u"],
-        "multiplier": row["multiplier"],
-        "split": row["split"],
-    }
+        outcome, why = "not drawn", f"its number u = {row['u']:.6f} lies above {drawing}"
+    kept = ("entry", "copies", "u", "multiplier", "split")
+    return {"outcome": outcome, "why": why} | {name: row[name] for name in kept}

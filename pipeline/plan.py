@@ -243,15 +243,20 @@ def _judge(
         CREATE TABLE judged AS
         WITH ranked AS (
             SELECT j.*, c.openness,
-                   row_number() OVER keepers AS rank, first_value(uid) OVER keepers AS keeper_uid, first_value(exact_group) OVER keepers AS keeper_exact,
+                   row_number() OVER keepers AS rank,
+                   first_value(uid) OVER keepers AS keeper_uid,
+                   first_value(exact_group) OVER keepers AS keeper_exact,
                    min(uid) OVER (PARTITION BY cluster) AS cluster_uid
             FROM judged_alone j JOIN cards c USING (source)
             WINDOW keepers AS (PARTITION BY cluster ORDER BY (reason IS NULL) DESC, openness DESC, quality DESC, bytes DESC, id)
         )
         SELECT shard, row, uid, source, tokens, bytes, entry, multiplier, cluster_size,
                CASE WHEN rank > 1 THEN keeper_uid END AS keeper,
-               coalesce(reason, CASE WHEN rank > 1 THEN CASE WHEN exact_group = keeper_exact THEN 'duplicate_exact' ELSE 'duplicate_near' END END) AS reason,
-               CASE WHEN (mix(cluster_uid, {salt}) >> 11)::DOUBLE / {_UNIT} < {recipe.validation} THEN 'validation' ELSE 'train' END AS split,
+               CASE WHEN reason IS NOT NULL THEN reason
+                    WHEN rank = 1 THEN NULL
+                    WHEN exact_group = keeper_exact THEN 'duplicate_exact' ELSE 'duplicate_near' END AS reason,
+               CASE WHEN (mix(cluster_uid, {salt}) >> 11)::DOUBLE / {_UNIT} < {recipe.validation}
+                    THEN 'validation' ELSE 'train' END AS split,
                (mix(uid, {_salt(recipe, _DRAW)}) >> 11)::DOUBLE / {_UNIT} AS u,
                COLUMNS('facet_.*')
         FROM ranked
@@ -278,7 +283,9 @@ def _reason(recipe: Recipe, limits: Thresholds) -> str:
         verdict = verdict_sql(QualityThresholds(**numbers))
         cases.append(f"WHEN source = {_text(source)} AND ({verdict}) IS NOT NULL THEN 'quality_' || ({verdict})")
     for label, value in limits.safety.items():
-        length = {"harm": f" AND n_words >= {SHORT_WORDS}", "harm_short": f" AND n_words < {SHORT_WORDS}"}.get(label, "")
+        length = {"harm": f" AND n_words >= {SHORT_WORDS}", "harm_short": f" AND n_words < {SHORT_WORDS}"}.get(
+            label, ""
+        )
         column = "safety_" + label.removesuffix("_short")
         cases.append(f"WHEN {column} >= {value!r}{length} THEN '{column}'")
     if limits.contamination:
@@ -425,13 +432,13 @@ def allot(
         if asked[name] - targets[name] > 0.5:
             cap = amounts[name].max_epochs or recipe.max_epochs
             notes.append(
-                f"{name} can give {targets[name]:,.0f} of {asked[name]:,.0f} tokens (cap {cap:g} epochs); the rest goes to the other weighted entries"
+                f"{name} can give {targets[name]:,.0f} of {asked[name]:,.0f} tokens (cap {cap:g} epochs);"
+                " the rest goes to the other weighted entries"
             )
     total = sum(asked.values())
     if abs(total - recipe.budget) > 0.005 * recipe.budget:
-        notes.append(
-            f"the entries ask for {total:,.0f} tokens, {total / recipe.budget:.1%} of the budget: weights add up to {sum(weights.values()):g} of {basis:g}"
-        )
+        note = f"the entries ask for {total:,.0f} tokens, {total / recipe.budget:.1%} of the budget"
+        notes.append(note + (f": weights add up to {sum(weights.values()):g} of {basis:g}" if weights else ""))
     return asked, targets, notes
 
 
@@ -479,7 +486,8 @@ def _facets(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     for name in names:
         available, mixed = con.execute(f"""
             SELECT (SELECT sum(tokens) FILTER ({name}) / sum(tokens) FROM judged WHERE reason IS NULL),
-                   (SELECT sum(p.tokens) FILTER ({name}) / sum(p.tokens) FROM placed p JOIN judged USING (shard, row) WHERE p.split = 'train')
+                   (SELECT sum(p.tokens) FILTER ({name}) / sum(p.tokens)
+                    FROM placed p JOIN judged USING (shard, row) WHERE p.split = 'train')
         """).fetchall()[0]
         rows.append({"facet": name.removeprefix("facet_"), "eligible": available or 0.0, "mix": mixed or 0.0})
     return rows

@@ -184,9 +184,15 @@ RULES: tuple[Rule, ...] = (
     Rule("gopher_dup_line_chars", "dup_line_char_fraction", False, "max_dup_line_chars"),
     Rule("gopher_dup_paragraphs", "dup_paragraph_fraction", False, "max_dup_paragraphs"),
     Rule("gopher_dup_paragraph_chars", "dup_paragraph_char_fraction", False, "max_dup_paragraph_chars"),
-    *(Rule(f"gopher_top_{n}_gram", f"top_{n}_gram_char_fraction", False, f"max_top_{n}_gram", _PAGE) for n in (2, 3, 4)),
+    *(
+        Rule(f"gopher_top_{n}_gram", f"top_{n}_gram_char_fraction", False, f"max_top_{n}_gram", _PAGE)
+        for n in (2, 3, 4)
+    ),
     Rule("short_chant", "top_2_gram_char_fraction", False, "max_short_top_2_gram", at_most=_SENTENCE),
-    *(Rule(f"gopher_dup_{n}_gram", f"dup_{n}_gram_char_fraction", False, f"max_dup_{n}_gram", _PAGE) for n in range(5, 11)),
+    *(
+        Rule(f"gopher_dup_{n}_gram", f"dup_{n}_gram_char_fraction", False, f"max_dup_{n}_gram", _PAGE)
+        for n in range(5, 11)
+    ),
     Rule("c4_terminal_lines", "lines_terminal_fraction", True, "min_terminal_lines"),
     Rule("c4_uppercase", "uppercase_ratio", False, "max_uppercase"),
     Rule("c4_curly_bracket", "curly_bracket_count", False, "max_curly_brackets"),

@@ -281,15 +281,16 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
                 where=f"{path}:{_line(lines, ('groups', i))} groups.{i}.source",
                 fix="add the source under `sources`",
             )
-    for kind, rules in (
-        ("groups", recipe.groups),
-        ("upweight", recipe.upweight),
-        ("filters.drop", recipe.filters.drop),
-    ):
-        for i, rule in enumerate(rules):
-            if rule.where:
+    conditions: dict[str, list[str | None]] = {
+        "groups": [group.where for group in recipe.groups],
+        "upweight": [rule.where for rule in recipe.upweight],
+        "filters.drop": [rule.where for rule in recipe.filters.drop],
+    }
+    for kind, wheres in conditions.items():
+        for i, where_sql in enumerate(wheres):
+            if where_sql:
                 loc = (*kind.split("."), i, "where")
-                check_condition(rule.where, f"{path}:{_line(lines, loc)} {kind}.{i}.where")
+                check_condition(where_sql, f"{path}:{_line(lines, loc)} {kind}.{i}.where")
     return recipe, cards
 
 
@@ -391,7 +392,8 @@ def _apply(raw: dict[str, Any], override: str) -> None:
             f"cannot read --set {override!r}", fix="write --set path.to.field=value, e.g. sources.happydb.weight=0.1"
         )
     # Source names may hold dots; take the longest known key at each level.
-    parts, node = path.split("."), raw
+    parts = path.split(".")
+    node: Any = raw
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -100,7 +100,7 @@ class LicenseTerms(_Strict):
         """The permissions; ``none-stated`` allows internal pretraining research only."""
         if self.id in SPDX:
             return SPDX[self.id]
-        allows = frozenset({"pretraining"}) if self.id == "none-stated" else self.allows or frozenset()
+        allows: frozenset[Use] = frozenset({"pretraining"}) if self.id == "none-stated" else self.allows or frozenset()
         return License(self.id, allows, self.attribution, self.share_alike, openness=1 if "publishing" in allows else 0)
 
 

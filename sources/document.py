@@ -48,8 +48,8 @@ class Turn:
     """One utterance of a dialogue or thread.
 
     :param role: ``seeker`` or ``supporter`` where one asks and the other helps; ``poster`` and ``commenter`` in a thread
-        without such roles; ``system``, ``user`` and ``assistant`` in model chats; ``clinician``, ``patient`` and ``family`` in clinical talk;
-        ``original`` and ``reframed`` for a rewritten thought; ``speaker_1`` ... otherwise.
+        without such roles; ``system``, ``user`` and ``assistant`` in model chats; ``clinician``, ``patient`` and
+        ``family`` in clinical talk; ``original`` and ``reframed`` for a rewritten thought; ``speaker_1`` ... otherwise.
     :param author: the raw handle, if the corpus has one. Ingest replaces it with a keyed hash.
     :param labels: what the corpus itself says of the turn (votes, strategy, empathy level, ...).
     """

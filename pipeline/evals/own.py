@@ -34,7 +34,9 @@ def hash_files(files: list[Path], out: Path, fields: list[str] | None = None) ->
                     missing = [name for name in fields if name not in record]
                     if missing:
                         raise UserError(
-                            f"an item has no field {missing[0]!r}", where=path, fix=f"it has: {', '.join(map(str, record))}"
+                            f"an item has no field {missing[0]!r}",
+                            where=path,
+                            fix=f"it has: {', '.join(map(str, record))}",
                         )
                     texts = [str(record[name]) for name in fields]
                 else:
@@ -46,7 +48,11 @@ def hash_files(files: list[Path], out: Path, fields: list[str] | None = None) ->
             raise UserError(f"cannot parse: {error}", where=path) from None
     hashed = build_hash_list(out.stem, items)
     if not hashed.indexed:
-        raise UserError("no item is long enough to be told apart", where=", ".join(map(str, files)), fix="name the text fields with --field")
+        raise UserError(
+            "no item is long enough to be told apart",
+            where=", ".join(map(str, files)),
+            fix="name the text fields with --field",
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     hashed.save(out)
     return {"out": str(out), "items": hashed.items, "indexed": hashed.indexed, "ngrams": len(hashed.hashes)}

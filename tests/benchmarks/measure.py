@@ -51,9 +51,11 @@ def run(command: list[str], env: dict[str, str] | None = None, *, memory: bool =
     :param memory: follow the memory of it and its children (costs it a little time: do not use both figures of one run).
     :raises ProgramError: it exited with another code than 0; the message holds the end of its stderr.
     """
+    # Where it is set, each process compiles every module of ours again, which a user's machine does once.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT, env={**os.environ, **(env or {})})
+        process = subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT, env={**inherited, **(env or {})})
         peaks, stop = Memory(), threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, peaks, stop), daemon=True)
         if memory:

@@ -28,7 +28,9 @@ PLANTED = json.loads((SAMPLE_DIR / "planted.json").read_text())
 
 
 def rerun(sample_mix: tuple[MixResult, Path], out: Path, *overrides: str, workers: int = 1) -> MixResult:
-    return run_mix(RECIPE, out=out, store_root=sample_mix[1], workers=workers, overrides=list(overrides), show_progress=False)
+    return run_mix(
+        RECIPE, out=out, store_root=sample_mix[1], workers=workers, overrides=list(overrides), show_progress=False
+    )
 
 
 def shards(result: MixResult) -> list[dict]:
@@ -42,7 +44,10 @@ def decisions(sample_mix) -> dict[str, dict]:
     lineage = result.manifest["lineage"]
     store = Store(store_root)
     found = {}
-    tables = [pq.read_table(store.path("documents", s["documents"]) / "documents.parquet").to_pylist() for s in lineage["shards"]]
+    tables = [
+        pq.read_table(store.path("documents", s["documents"]) / "documents.parquet").to_pylist()
+        for s in lineage["shards"]
+    ]
     for row in pq.read_table(store.path("plan", lineage["plan"]) / "decisions.parquet").to_pylist():
         document = tables[row["shard"]][row["row"]]
         found[document["id"]] = row | {"text": document["text"], "language": document["language"]}
@@ -90,7 +95,9 @@ def test_ledger_reconciles(sample_mix) -> None:
             line["quarantined"].values()
         )
     for line in ledger["stages"]["plan"].values():
-        assert line["documents_in"] == line["selected"] + line["held_out"] + line["not_drawn"] + sum(line["dropped"].values())
+        assert line["documents_in"] == line["selected"] + line["held_out"] + line["not_drawn"] + sum(
+            line["dropped"].values()
+        )
     assert ledger["totals"]["quarantined"] == len(PLANTED["bad_records"])
 
 
@@ -114,7 +121,12 @@ def test_no_planted_personal_data_is_stored_anywhere(sample_mix) -> None:
     everything = "\n".join(stored)
     leaked = [planted["value"] for planted in PLANTED["pii"] if planted["value"] in everything]
     assert leaked == []
-    handles = [h for names in PLANTED["author_handles"].values() for h in names if re.search(rf"(?<!\w){re.escape(h)}(?!\w)", everything)]
+    handles = [
+        h
+        for names in PLANTED["author_handles"].values()
+        for h in names
+        if re.search(rf"(?<!\w){re.escape(h)}(?!\w)", everything)
+    ]
     assert handles == []
 
 
@@ -161,7 +173,12 @@ def test_a_cluster_is_on_one_side_of_the_split(sample_mix) -> None:
     train = {r["id"] for r in shards(sample_mix[0]) if r["epoch"] >= 0}
     files = sample_mix[0].manifest["files"]
     sides = {
-        split: {r["id"] for f in files if f["split"] == split for r in pq.read_table(sample_mix[0].out / f["path"]).to_pylist()}
+        split: {
+            r["id"]
+            for f in files
+            if f["split"] == split
+            for r in pq.read_table(sample_mix[0].out / f["path"]).to_pylist()
+        }
         for split in ("train", "validation")
     }
     assert sides["validation"]
@@ -190,11 +207,17 @@ def test_a_threshold_reruns_only_the_plan(sample_mix, tmp_path: Path) -> None:
 
 def test_a_new_source_touches_only_itself(sample_mix, tmp_path: Path) -> None:
     text = RECIPE.read_text().replace("../sources", str(ROOT / "sources"))
-    (tmp_path / "s.yaml").write_text(re.sub(r"  sample-general.*\n", "", text).replace("budget: 40_000", "budget: 38_000"))
-    smaller = run_mix(tmp_path / "s.yaml", out=tmp_path / "a", store_root=tmp_path / "store", workers=1, show_progress=False)
+    (tmp_path / "s.yaml").write_text(
+        re.sub(r"  sample-general.*\n", "", text).replace("budget: 40_000", "budget: 38_000")
+    )
+    smaller = run_mix(
+        tmp_path / "s.yaml", out=tmp_path / "a", store_root=tmp_path / "store", workers=1, show_progress=False
+    )
     assert smaller.stages["ingest"] == 7
     (tmp_path / "s.yaml").write_text(text)
-    whole = run_mix(tmp_path / "s.yaml", out=tmp_path / "b", store_root=tmp_path / "store", workers=1, show_progress=False)
+    whole = run_mix(
+        tmp_path / "s.yaml", out=tmp_path / "b", store_root=tmp_path / "store", workers=1, show_progress=False
+    )
     assert whole.stages["ingest"] == 1
     assert [f["sha256"] for f in whole.manifest["files"]] == [f["sha256"] for f in sample_mix[0].manifest["files"]]
 
@@ -203,7 +226,17 @@ def test_a_new_source_touches_only_itself(sample_mix, tmp_path: Path) -> None:
 def test_same_bytes_with_two_workers(sample_mix, tmp_path: Path) -> None:
     overrides = ["shards.size=65536", "ingest.shard_bytes=65536", "shards.formats=[parquet, jsonl]"]
     one, two = (
-        run_cli("mix", RECIPE, "--out", tmp_path / f"out{n}", "--store", tmp_path / f"store{n}", "--workers", n, *sum((["--set", o] for o in overrides), []))
+        run_cli(
+            "mix",
+            RECIPE,
+            "--out",
+            tmp_path / f"out{n}",
+            "--store",
+            tmp_path / f"store{n}",
+            "--workers",
+            n,
+            *(part for override in overrides for part in ("--set", override)),
+        )
         for n in (1, 2)
     )
     assert one.returncode == two.returncode == 0, two.stderr
@@ -214,7 +247,12 @@ def test_same_bytes_with_two_workers(sample_mix, tmp_path: Path) -> None:
 
 def run_cli(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, check=False, timeout=600
+        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=600,
     )
 
 
@@ -255,7 +293,12 @@ def test_explain(sample_mix) -> None:
 def test_positions_are_a_global_shuffle(sample_mix) -> None:
     """Sources are spread over the whole split, not one after another."""
     result, _ = sample_mix
-    rows = [r["source"] for f in result.manifest["files"] if f["split"] == "train" for r in pq.read_table(result.out / f["path"]).to_pylist()]
+    rows = [
+        r["source"]
+        for f in result.manifest["files"]
+        if f["split"] == "train"
+        for r in pq.read_table(result.out / f["path"]).to_pylist()
+    ]
     half = len(rows) // 2
     for source in ("sample-forum", "sample-moments"):
         first = rows[:half].count(source) / rows.count(source)

@@ -38,7 +38,15 @@ def find_clusters(folder: Path, shards: list[list[str]], threshold: float | None
     stage = Signature()
     for n, texts in enumerate(shards):
         rows = [
-            {"id": document_id("t", f"{n}:{i}"), "text": t, "source": "t", "kind": "forum", "language": "en", "license": "MIT", "origin": "o"}
+            {
+                "id": document_id("t", f"{n}:{i}"),
+                "text": t,
+                "source": "t",
+                "kind": "forum",
+                "language": "en",
+                "license": "MIT",
+                "origin": "o",
+            }
             for i, t in enumerate(texts)
         ]
         table = pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -46,7 +54,8 @@ def find_clusters(folder: Path, shards: list[list[str]], threshold: float | None
             pq.write_table(table, path / "documents.parquet", row_group_size=100)
         with store.write("signature", f"{n:032d}") as (path, _):
             pq.write_table(
-                pa.Table.from_batches([stage.compute(b) for b in table.to_batches()], schema=SIGNATURE_SCHEMA), path / "data.parquet"
+                pa.Table.from_batches([stage.compute(b) for b in table.to_batches()], schema=SIGNATURE_SCHEMA),
+                path / "data.parquet",
             )
     keys = [f"{n:032d}" for n in range(len(shards))]
     key = run_dedup(store, keys, keys, threshold, memory="1GB", workers=1, progress=Progress(False))
@@ -55,7 +64,9 @@ def find_clusters(folder: Path, shards: list[list[str]], threshold: float | None
 
 
 def test_words_ignore_case_punctuation_and_apostrophes() -> None:
-    hashes, offsets = hash_words(pa.array(["Don't STOP — “Ärger”, naïve!", "dont stop ärger naïve", "你好，世界", "", "…!?"]))
+    hashes, offsets = hash_words(
+        pa.array(["Don't STOP — “Ärger”, naïve!", "dont stop ärger naïve", "你好，世界", "", "…!?"])
+    )
     assert np.diff(offsets).tolist() == [4, 4, 4, 0, 0]
     assert hashes[:4].tolist() == hashes[4:8].tolist()
 
@@ -182,7 +193,8 @@ def test_planted_duplicates_of_real_texts(tmp_path: Path, real_data: Path) -> No
     assert found[close].mean() >= 0.95
     own = [clusters[0, i] for i in range(1000) if (0, i) in clusters]
     false = sum(
-        jaccard(shingle_sets(pa.array(originals)), shingle_sets(pa.array(originals)), np.array([i]), np.array([j]))[0] < 0.75
+        jaccard(shingle_sets(pa.array(originals)), shingle_sets(pa.array(originals)), np.array([i]), np.array([j]))[0]
+        < 0.75
         for i in range(1000)
         for j in range(i)
         if (0, i) in clusters and clusters[0, i] == clusters.get((0, j), -1)

@@ -61,7 +61,11 @@ def test_nothing_identifying_is_written(tmp_path: Path, card: Card) -> None:
         author="walking_dog_77",
         created=datetime(2024, 5, 1),
         turns=[
-            Turn("poster", "I am walking_dog_77, write to me at pat.lee@example.org or +1 202-555-0143.", "walking_dog_77"),
+            Turn(
+                "poster",
+                "I am walking_dog_77, write to me at pat.lee@example.org or +1 202-555-0143.",
+                "walking_dog_77",
+            ),
             Turn("commenter", "Hello walking_dog_77! pat.lee@example.org, is that right?", "kind_otter", {"score": 3}),
         ],
     )

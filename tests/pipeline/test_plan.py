@@ -61,7 +61,8 @@ def test_water_filling(entries: list[tuple[float, int]], budget: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "message"), [({"tokens": 900}, "asked for 900 tokens but can give 400"), ({"epochs": 5}, "at most 4 epochs")]
+    ("amount", "message"),
+    [({"tokens": 900}, "asked for 900 tokens but can give 400"), ({"epochs": 5}, "at most 4 epochs")],
 )
 def test_fixed_amount_beyond_capacity(amount: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
@@ -73,7 +74,9 @@ def test_budget_smaller_than_fixed_amounts() -> None:
         allot(recipe(100, {"a": {"tokens": 300}, "b": {"weight": 1}}), {"a": 400, "b": 400}, {"a": 100, "b": 100})
 
 
-def draw(tmp_path, r: Recipe, n: int = 400, multiplier: float = 1.0) -> tuple[dict[str, dict[tuple[int, int], int]], list]:
+def draw(
+    tmp_path, r: Recipe, n: int = 400, multiplier: float = 1.0
+) -> tuple[dict[str, dict[tuple[int, int], int]], list]:
     """Run drawing and placing on n made-up documents a source: {source: {(uid, epoch): position}}, shares."""
     rng = np.random.default_rng(7)
     with connect(tmp_path, "1GB", 1) as con:
@@ -85,7 +88,19 @@ def draw(tmp_path, r: Recipe, n: int = 400, multiplier: float = 1.0) -> tuple[di
             uids = rng.integers(1, 2**63, n)
             tokens = rng.integers(5, 400, n)
             rows = [
-                [shard, i, int(uids[i]), source, int(tokens[i]), int(tokens[i]) * 4, source, multiplier if i % 2 else 1.0, 1, None, "train"]
+                [
+                    shard,
+                    i,
+                    int(uids[i]),
+                    source,
+                    int(tokens[i]),
+                    int(tokens[i]) * 4,
+                    source,
+                    multiplier if i % 2 else 1.0,
+                    1,
+                    None,
+                    "train",
+                ]
                 for i in range(n)
             ]
             con.executemany(

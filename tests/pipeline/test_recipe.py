@@ -36,7 +36,10 @@ def test_defaults(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         (GOOD.replace("sample-forum", "sample-forun"), ["unknown source 'sample-forun'", "r.yaml:4", "sample-forum"]),
-        (GOOD.replace("{weight: 0.6}", "{weight: 0.6, tokens: 5}"), ["exactly one of", "r.yaml:4", "sources.sample-forum"]),
+        (
+            GOOD.replace("{weight: 0.6}", "{weight: 0.6, tokens: 5}"),
+            ["exactly one of", "r.yaml:4", "sources.sample-forum"],
+        ),
         (GOOD.replace("{weight: 0.6}", "{}"), ["exactly one of", "found: none"]),
         (GOOD.replace("budget: 1000", "budget: -1"), ["greater than 0", "r.yaml:2 budget"]),
         (GOOD.replace("budget: 1000\n", ""), ["'budget' is missing"]),
