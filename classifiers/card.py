@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classifiers.corpora import LEARNED_HARM
+from classifiers.scorer import SHORT_WORDS
 from classifiers.student import Settings
 from classifiers.taxonomy import HARMFUL
 
@@ -92,6 +93,7 @@ def write_card(path: Path, report: TrainReport, settings: Settings) -> None:
         for name, value in report.figures.items()
         if name.startswith("auroc_")
     )
+    by_length = "\n".join(f"| {name} | {removed} | {missed} |" for name, (removed, missed) in report.by_length.items())
     tradeoff = "\n".join(f"| {cut:.2f} | {removed} | {missed} |" for cut, removed, missed in report.tradeoff)
     unlearned = ", ".join(name for name in HARMFUL if name not in LEARNED_HARM)
     missing = f"\nNot found when these weights were trained: {', '.join(report.missing)}.\n" if report.missing else ""
@@ -133,11 +135,16 @@ Read the figures as slightly flattering: thresholds, and the choice among severa
 |---|---|
 {measured}
 
-Safety at the recommended threshold, `safety_harm` >= {report.thresholds["safety_harm"]:.3f}, with 95 % Wilson
-intervals (the threshold was set so as to remove at most {report.lived_budget:.0%} of lived experience; what it misses is the price):
+Safety at the recommended thresholds, `safety_harm` >= {report.thresholds["safety_harm"]:.3f} and, for texts of fewer than
+{SHORT_WORDS} words, {report.thresholds["safety_harm_short"]:.3f}, with 95 % Wilson intervals. They were set by what they may
+cost in lived experience (1 % of longer texts, 3 % of short ones); what they miss is the price.
 
-- benign lived experience wrongly removed: {report.lived_removed}
-- harmful texts missed: {report.harm_missed}
+| texts | lived experience wrongly removed | harmful texts missed |
+|---|---|---|
+| all | {report.lived_removed} | {report.harm_missed} |
+{by_length}
+
+With one threshold for all lengths:
 
 | threshold of `safety_harm` | lived experience removed | harmful texts missed |
 |---|---|---|

@@ -158,8 +158,11 @@ def _head_auroc(targets: np.ndarray, scores: np.ndarray, name: str) -> float:
     return auroc(targets[known, column] > 0.5, scores[known, column])
 
 
-def safety_errors(targets: np.ndarray, scores: np.ndarray, threshold: float) -> tuple[Rate, Rate]:
-    """Benign lived experience wrongly removed, and harmful texts missed, at a ``threshold`` of ``safety_harm``."""
+def safety_errors(targets: np.ndarray, scores: np.ndarray, threshold: float | np.ndarray) -> tuple[Rate, Rate]:
+    """Benign lived experience wrongly removed, and harmful texts missed, at a ``threshold`` of ``safety_harm``.
+
+    :param threshold: one for all texts, or one for each.
+    """
     removed = scores[:, HEAD_INDEX["safety_harm"]] >= threshold
     lived, harmful = lived_experience(targets), targets[:, HEAD_INDEX["safety_harm"]] > 0.5
     return (

@@ -23,6 +23,10 @@ FORMAT = 1
 MIN_KNOWN_WORDS = 2
 
 
+#: A text of fewer words is short: its harm is judged by ``safety_harm_short``, as one word decides a sentence.
+SHORT_WORDS = 30
+
+
 class Scorer:
     """Scores English texts; make one with :meth:`load`.
 

@@ -36,11 +36,14 @@ from classifiers.evaluate import (
     tainted,
 )
 from classifiers.features import normalise
-from classifiers.scorer import FORMAT, MANIFEST_FILE, WEIGHTS, WEIGHTS_FILE, Scorer
+from classifiers.scorer import FORMAT, MANIFEST_FILE, SHORT_WORDS, WEIGHTS, WEIGHTS_FILE, Scorer
 from classifiers.student import Settings, Student, train_student, vocabulary_of
 
 #: Share of benign lived experience that the recommended harm threshold may remove.
 LIVED_REMOVED = 0.01
+#: The same of short texts: their scores overlap so much that 1 % would leave most of the harm, and a lost sentence costs less
+#: than a lost story.
+LIVED_REMOVED_SHORT = 0.03
 
 
 @dataclass
@@ -56,7 +59,7 @@ class TrainReport:
     :param thresholds: recommended cuts.
     :param lived_removed: benign lived experience removed at them.
     :param harm_missed: harmful texts missed at them.
-    :param lived_budget: share of lived experience the harm threshold was allowed to cost.
+    :param by_length: both errors for texts of 30 words or more and for shorter ones, each at its threshold.
     :param tradeoff: threshold of ``safety_harm``, lived experience removed and harmful texts missed at it.
     :param version: version of the Scorer made.
     :param files: what was written.
@@ -72,7 +75,7 @@ class TrainReport:
     lived_removed: Rate
     harm_missed: Rate
     tradeoff: list[tuple[float, Rate, Rate]]
-    lived_budget: float
+    by_length: dict[str, tuple[Rate, Rate]]
     version: str
     files: list[str] = field(default_factory=list)
 
@@ -136,9 +139,17 @@ def train(
     calibration = [_calibrate(logits[:, head], truth[:, head]) for head in range(len(HEADS))]
     scale, offset = (np.array(part) for part in zip(*calibration, strict=True))
     scores = 1.0 / (1.0 + np.exp(-(scale * logits + offset)))
-    thresholds = _thresholds(truth, scores)
+    lengths = np.array([len(example.text.split()) for example in texts.examples])[texts.annotated]
+    short = lengths < SHORT_WORDS
+    thresholds = _thresholds(truth, scores, short)
     measured = figures(truth, scores, thresholds)
-    lived_removed, harm_missed = safety_errors(truth, scores, thresholds["safety_harm"])
+    cuts = np.where(short, thresholds["safety_harm_short"], thresholds["safety_harm"])
+    lived_removed, harm_missed = safety_errors(truth, scores, cuts)
+    parts = {
+        "30 words or more": (~short, thresholds["safety_harm"]),
+        "shorter": (short, thresholds["safety_harm_short"]),
+    }
+    by_length = {name: safety_errors(truth[part], scores[part], cut) for name, (part, cut) in parts.items()}
     tradeoff = [(cut, *safety_errors(truth, scores, cut)) for cut in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)]
 
     log("training on everything")
@@ -154,7 +165,7 @@ def train(
         lived_removed=lived_removed,
         harm_missed=harm_missed,
         tradeoff=tradeoff,
-        lived_budget=LIVED_REMOVED,
+        by_length=by_length,
         version="",
     )
     report.files = _write(out_dir, student, scale, offset, seed, settings, report)
@@ -251,13 +262,20 @@ def _calibrate(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     return platt(logits[known], truth[known])
 
 
-def _thresholds(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """Recommended cuts: relevance by F1 at 3; harm by the share of lived experience it may cost; labels by F1."""
+def _thresholds(truth: np.ndarray, scores: np.ndarray, short: np.ndarray) -> dict[str, float]:
+    """Recommended cuts: relevance by F1 at 3; harm by the share of lived experience it may cost; labels by F1.
+
+    Harm has two: in a sentence a single word decides, so short texts have a distribution, and a cut, of their own.
+    """
     relevance, expected = annotated_relevance(truth) >= 3, annotated_relevance(scores)
     cuts = np.round(np.arange(1.0, 4.0, 0.05), 2)
     thresholds = {"relevance": float(max(cuts, key=lambda cut: f1(relevance, expected >= cut)))}
-    harm = scores[lived_experience(truth), HEAD_INDEX["safety_harm"]]
-    thresholds["safety_harm"] = float(np.ceil(1000 * np.quantile(harm, 1 - LIVED_REMOVED)) / 1000)
+    lived, harm = lived_experience(truth), scores[:, HEAD_INDEX["safety_harm"]]
+    for name, part, budget in (
+        ("safety_harm", ~short, LIVED_REMOVED),
+        ("safety_harm_short", short, LIVED_REMOVED_SHORT),
+    ):
+        thresholds[name] = float(np.ceil(1000 * np.quantile(harm[lived & part], 1 - budget)) / 1000)
     for name, head in HEAD_INDEX.items():
         if name.startswith(("facet_", "safety_")) and name not in thresholds:
             wanted = truth[:, head] > 0.5

@@ -6,6 +6,7 @@ user can mend.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -52,17 +53,33 @@ DEFAULT_STORE = Path(".wellmix/store")
 
 
 def main() -> None:
-    """Entry point: errors of the user are printed without a traceback."""
+    """Entry point: what the user can mend is printed without a traceback."""
     try:
         app(standalone_mode=True)
     except UserError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _print_error(error)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except OSError as error:
+        _print_error(UserError(error.strerror or str(error), where=error.filename, fix=_FIXES.get(error.errno or 0)))
+        sys.exit(1)
+    except SystemExit as left:
+        if left.code != _INTERRUPTED:
+            raise
         console.print("stopped; the same command goes on from here")
         sys.exit(1)
-    except BrokenPipeError:
-        sys.exit(1)
+
+
+#: What typer exits with when it sees a KeyboardInterrupt.
+_INTERRUPTED = 130
+
+_FIXES = {
+    errno.ENOSPC: "free some space, or name another disk with --store and --out; the same command goes on from here",
+    errno.EACCES: "check its permissions",
+}
+
+
+def _print_error(error: UserError) -> None:
+    console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:

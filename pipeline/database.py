@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.words import mix_ids
+from sources.errors import UserError
 
 
 @contextmanager
@@ -20,6 +21,8 @@ def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBP
     :param scratch: folder it may spill to.
     :param memory: limit, e.g. ``2GB``.
     :param threads: of the database.
+    :raises UserError: the memory limit is too small.
+    :raises OSError: a file cannot be read or written, or the disk is full.
     """
     con = duckdb.connect(
         config={
@@ -40,6 +43,12 @@ def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBP
             null_handling="special",  # type: ignore[call-overload]
         )
         yield con
+    except duckdb.OutOfMemoryException:
+        raise UserError(
+            f"the memory limit of the joins is too small: {memory}", where="memory", fix="raise `memory` in the recipe"
+        ) from None
+    except duckdb.IOException as error:
+        raise OSError(str(error).splitlines()[0]) from None
     finally:
         con.close()
 

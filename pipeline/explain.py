@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipeline.attributes import read_documents
+from pipeline.output import read_manifest
 from pipeline.store import Store
 from sources.card import find_cards, load_card
 from sources.errors import UserError
@@ -26,20 +27,18 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
         row of each copy) and ``text``.
     :raises UserError: no such folder, no such document, or the store it was made with is not there.
     """
-    try:
-        manifest = json.loads((out / "manifest.json").read_text("utf-8"))
-    except OSError:
+    manifest = read_manifest(out)
+    if manifest is None:
         raise UserError(
-            "this is not the output of a mix: it has no manifest.json",
+            "this is not the output of a mix: it has no manifest.json of one",
             where=out,
             fix="name a folder such as shards/sample",
-        ) from None
+        )
     document = document.lower()
     if not (8 <= len(document) <= 32) or any(c not in "0123456789abcdef" for c in document):
         raise UserError(f"{document!r} is not a document id", fix="give at least the first 8 of its 32 hex digits")
     lineage = manifest["lineage"]
-    store = Store(store_root)
-    if not store.has("plan", lineage["plan"]):
+    if not store_root.is_dir() or not (store := Store(store_root)).has("plan", lineage["plan"]):
         raise UserError("the store this mix was made with is not here", where=store_root, fix="name it with --store")
 
     low, high = int(document.ljust(16, "0")[:16], 16), int(document.ljust(16, "f")[:16], 16)

@@ -95,6 +95,11 @@ def run_ingest(store: Store, card: Card, split: Split, settings: Ingest, key: st
         meta.update(writer.close())
 
 
+def quarantined(store: Store, key: str) -> list[dict[str, str]]:
+    """``origin``, ``reason`` and ``detail`` of each record of a shard that could not be read."""
+    return pq.read_table(store.path("documents", key) / "quarantine.parquet").to_pylist()
+
+
 class _Writer:
     """Collects records into batches, processes each batch and appends it as row groups."""
 

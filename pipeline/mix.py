@@ -25,8 +25,8 @@ from pipeline.contamination import ContaminationIndex, shipped
 from pipeline.dedup import dedup_key, run_dedup
 from pipeline.emit import emit_key, run_emit
 from pipeline.execute import Step, run_step
-from pipeline.ingest import ingest_key, run_ingest, split_from_json, split_to_json
-from pipeline.output import Lineage, is_current, write_output
+from pipeline.ingest import ingest_key, quarantined, run_ingest, split_from_json, split_to_json
+from pipeline.output import Lineage, is_current, read_manifest, write_output
 from pipeline.plan import Thresholds, plan_key, run_plan
 from pipeline.recipe import Ingest, Recipe, load_recipe
 from pipeline.store import Store
@@ -167,7 +167,7 @@ def _run(
         weight=lambda task: sum(file["size"] for file in task["split"]["files"]),
         group=lambda task: task["card"]["name"],
     )
-    _check_sources(store, shards)
+    _check_sources(store, recipe, shards)
 
     signatures = [shard.attributes["signature"] for shard in shards]
     clusters = dedup_key(signatures, limits.near_duplicates)
@@ -255,18 +255,18 @@ def _check_output(out: Path) -> None:
     """Refuse to replace a folder that is not ours, before any work is done."""
     if out.exists() and not out.is_dir():
         raise UserError("the output is a file", where=out, fix="name a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
         raise UserError(
             "the output folder holds something that wellmix did not write",
             where=out,
             fix="empty it, or name another with --out",
         )
     parent = next(p for p in [out, *out.absolute().parents] if p.exists())
-    if not os.access(parent, os.W_OK):
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise UserError("cannot write the output folder", where=out, fix="choose a writable place with --out")
 
 
-def _check_sources(store: Store, shards: list[_Shard]) -> None:
+def _check_sources(store: Store, recipe: Recipe, shards: list[_Shard]) -> None:
     """A source that gave no document would silently turn the recipe into another one."""
     documents: Counter[str] = Counter()
     reasons: dict[str, Counter[str]] = {}
@@ -276,12 +276,12 @@ def _check_sources(store: Store, shards: list[_Shard]) -> None:
         reasons.setdefault(shard.source, Counter()).update(meta["quarantined"] | meta["dropped"])
     for source, n in documents.items():
         if n == 0:
-            found = (
-                ", ".join(f"{count} {reason}" for reason, count in reasons[source].most_common())
-                or "its files hold no records"
-            )
+            found = ", ".join(f"{count:,} {reason}" for reason, count in reasons[source].most_common())
+            keys = [shard.documents for shard in shards if shard.source == source]
+            first = next((row for key in keys for row in quarantined(store, key)), None)
             raise UserError(
-                f"source {source!r} gave no documents ({found})",
-                where=f"sources.{source}",
+                f"source {source!r} gave no documents ({found or 'its files hold no records'})"
+                + (f"; the first: {first['origin']}: {first['detail'] or first['reason']}" if first else ""),
+                where=recipe.place("sources", source),
                 fix="mend the files, or take the source out of the recipe",
             )

@@ -12,10 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.emit import file_entry
 from pipeline.formats import Written, shard_writer
+from pipeline.ingest import quarantined
 from pipeline.recipe import Recipe
 from pipeline.store import Store, make_key
 from pipeline.tokens import load_tokenizer
@@ -50,14 +49,25 @@ def output_key(recipe: Recipe, lineage: Lineage) -> str:
     return make_key("output", SCHEMA_VERSION, recipe=recipe.model_dump(mode="json"), lineage=asdict(lineage))
 
 
-def is_current(out: Path, recipe: Recipe, lineage: Lineage) -> bool:
-    """Whether the folder already holds just this output, with every file at its size."""
+def read_manifest(out: Path) -> dict[str, Any] | None:
+    """The manifest of an output folder; None if there is none, or another program's."""
     try:
         manifest = json.loads((out / "manifest.json").read_text("utf-8"))
-        return manifest["key"] == output_key(recipe, lineage) and all(
-            (out / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"]
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and {"schema_version", "key", "lineage"} <= manifest.keys() else None
+
+
+def is_current(out: Path, recipe: Recipe, lineage: Lineage) -> bool:
+    """Whether the folder already holds just this output, with every file at its size."""
+    manifest = read_manifest(out)
+    try:
+        return (
+            manifest is not None
+            and manifest["key"] == output_key(recipe, lineage)
+            and all((out / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"])
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, KeyError, TypeError):
         return False
 
 
@@ -255,6 +265,5 @@ def _reconcile(stage: str, source: str, into: int, out: int) -> None:
 def _write_quarantine(store: Store, lineage: Lineage, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         for shard in lineage.shards:
-            table = pq.read_table(store.path("documents", shard["documents"]) / "quarantine.parquet")
-            for row in table.to_pylist():
+            for row in quarantined(store, shard["documents"]):
                 file.write(json.dumps({"source": shard["source"], **row}, ensure_ascii=False) + "\n")

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from classifiers.scorer import SHORT_WORDS
 from classifiers.taxonomy import HARMFUL
 from pipeline.catalog import DERIVED_COLUMNS
 from pipeline.database import connect, files
@@ -26,11 +27,6 @@ from sources.card import Card
 from sources.errors import UserError
 
 PLAN_VERSION = 1
-
-#: On texts of fewer words the shipped classifier cries harm at one in six, nearly always wrongly: reading what it dropped from
-#: comment corpora led to this higher threshold for them.
-SHORT_WORDS = 30
-HARM_SHORT = 0.4
 
 #: What the random numbers of a plan are for; each use hashes with its own salt.
 _DRAW, _PLACE, _HOLD_OUT = 0, 1, 2
@@ -91,12 +87,12 @@ class Thresholds:
         chosen: dict[str, float] = {}
         if filters.safety is not False:
             # The pooled harm is the calibrated judgement; single labels are noisier and only judge where a recipe says so.
-            chosen = {"harm": safety["safety_harm"], "harm_short": HARM_SHORT} | filters.safety
+            chosen = {"harm": safety["safety_harm"], "harm_short": safety["safety_harm_short"]} | filters.safety
             for label in filters.safety:
                 if label not in ("harm", "harm_short") and f"safety_{label}" not in scored:
                     raise UserError(
                         f"the shipped classifiers do not score the harm {label!r}",
-                        where=f"filters.safety.{label}",
+                        where=recipe.place("filters", "safety", label),
                         fix=f"use one of: harm, harm_short, {', '.join(name for name in HARMFUL if f'safety_{name}' in scored)}",
                     )
         return cls(
@@ -167,10 +163,11 @@ def run_plan(
             COPY (SELECT shard, row, uid, reason, entry, multiplier, u, split, cluster_size, keeper, coalesce(copies, 0) AS copies
                   FROM judged LEFT JOIN (SELECT shard, row, count(*)::INTEGER AS copies FROM placed GROUP BY ALL) USING (shard, row)
                   ORDER BY shard, row)
-            TO '{folder / "decisions.parquet"}' (FORMAT parquet, COMPRESSION zstd)
+            TO {_text(str(folder / "decisions.parquet"))} (FORMAT parquet, COMPRESSION zstd)
         """)
         con.execute(f"""
-            COPY (SELECT * FROM placed ORDER BY shard, row, epoch) TO '{folder / "plan.parquet"}' (FORMAT parquet, COMPRESSION zstd)
+            COPY (SELECT * FROM placed ORDER BY shard, row, epoch)
+            TO {_text(str(folder / "plan.parquet"))} (FORMAT parquet, COMPRESSION zstd)
         """)
         meta.update(
             shares=[asdict(share) for share in shares],
@@ -221,7 +218,8 @@ def _judge(
                coalesce(k.exact_group, (s.shard::BIGINT << 32) | c.row) AS exact_group
         FROM read_parquet({files(paths)}, filename = true) c
         JOIN shards s ON s.path = c.filename
-        LEFT JOIN read_parquet('{store.path("clusters", clusters) / "clusters.parquet"}') k ON k.shard = s.shard AND k.row = c.row
+        LEFT JOIN read_parquet({files([store.path("clusters", clusters) / "clusters.parquet"])}) k
+            ON k.shard = s.shard AND k.row = c.row
     """)
     con.execute(f"""
         CREATE TABLE judged_alone AS
@@ -379,7 +377,7 @@ def allot(
     notes: list[str] = []
     weights = {name: amount.weight for name, amount in amounts.items() if amount.weight is not None}
     if recipe.temperature != 1.0 and (total := sum(weights.values())) > 0:
-        flat = {name: weight ** (1 / recipe.temperature) for name, weight in weights.items()}
+        flat = {name: (weight / total) ** (1 / recipe.temperature) for name, weight in weights.items()}
         weights = {name: value * total / sum(flat.values()) for name, value in flat.items()}
     for name, amount in amounts.items():
         if amount.weight is not None:
@@ -387,11 +385,11 @@ def allot(
         asked[name] = float(amount.tokens) if amount.tokens is not None else float(amount.epochs or 0) * supply[name]
         # half a token of slack: epochs times supply is not always a whole number
         if asked[name] > capacity[name] + 0.5:
-            field = "tokens" if amount.tokens is not None else "epochs"
+            at = ("sources", name) if name in recipe.sources else ("groups", list(amounts).index(name))
             raise UserError(
                 f"{name!r} is asked for {asked[name]:,.0f} tokens but can give {capacity[name]:,}"
                 f" ({supply[name]:,} eligible, at most {amount.max_epochs or recipe.max_epochs:g} epochs)",
-                where=f"{name}.{field}",
+                where=recipe.place(*at, "tokens" if amount.tokens is not None else "epochs"),
                 fix="ask for less, raise max_epochs, or loosen the filters",
             )
         targets[name] = asked[name]
@@ -400,7 +398,7 @@ def allot(
     if weights and rest < 0:
         raise UserError(
             f"entries with tokens or epochs take {fixed:,.0f} tokens, more than the budget of {recipe.budget:,}",
-            where="budget",
+            where=recipe.place("budget"),
             fix="raise the budget",
         )
     basis = recipe.weight_basis or sum(weights.values()) or 1.0
@@ -422,7 +420,7 @@ def allot(
                 raise UserError(
                     f"the budget of {recipe.budget:,} tokens cannot be filled: all sources together can give {possible:,.0f}"
                     f" at their epoch caps, {excess:,.0f} too few",
-                    where="budget",
+                    where=recipe.place("budget"),
                     fix=f"lower the budget to {int(possible):,}, raise max_epochs, add sources, or loosen the filters",
                 )
             break

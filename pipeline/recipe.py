@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import duckdb
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from classifiers.taxonomy import FACETS, STANCE
 from sources.card import CARDS_DIR, Card, find_cards, load_card
@@ -22,7 +22,7 @@ from sources.licenses import Purpose
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Amount(_Strict):
@@ -203,12 +203,12 @@ class Recipe(_Strict):
     description: str = ""
     purpose: Purpose
     budget: int = Field(gt=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=-(2**53), le=2**53)
     sources: dict[str, Amount] = Field(min_length=1)
     groups: list[Group] = []
     upweight: list[Upweight] = []
     weight_basis: float | None = Field(default=None, gt=0)
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=0.05)
     max_epochs: float = Field(default=4.0, gt=0)
     validation: float = Field(default=0.005, ge=0, lt=0.5)
     tokenizer: str = "o200k_base"
@@ -217,6 +217,26 @@ class Recipe(_Strict):
     shards: Shards = Shards()
     cards: list[str] = []
     memory: str = Field(default="2GB", pattern=r"^\d+(\.\d+)?\s*(MB|GB)$")
+    _path: Path | None = None
+    _lines: dict[tuple, int] = {}
+
+    @field_validator("groups")
+    @classmethod
+    def _names(cls, value: list[Group], info: ValidationInfo) -> list[Group]:
+        taken = set(info.data.get("sources", ()))
+        for group in value:
+            if group.name in taken:
+                raise ValueError(f"{group.name!r} names more than one source or group")
+            taken.add(group.name)
+        return value
+
+    def place(self, *loc: str | int) -> str:
+        """Where a field is written, for messages: file, line and the field's path."""
+        field = ".".join(map(str, loc))
+        return f"{self._path}:{_line(self._lines, loc)} {field}" if self._path else field
+
+
+_MODELS: tuple[type[BaseModel], ...] = (Recipe, Group, Upweight, Filters, DropRule, Ingest, Shards)
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe, dict[str, Card]]:
@@ -239,7 +259,11 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(f"not valid YAML: {getattr(error, 'problem', error)}", where=place) from None
+        raise UserError(
+            f"not valid YAML: {getattr(error, 'problem', error)}",
+            where=place,
+            fix="indent with spaces, and put texts that hold a colon, a brace or a bracket in quotes",
+        ) from None
     if not isinstance(raw, dict):
         raise UserError("a recipe is a mapping with purpose, budget, seed and sources", where=path)
     raw.setdefault("name", path.stem)
@@ -249,19 +273,20 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     for override in overrides or []:
         _apply(raw, override)
     try:
-        recipe = Recipe(**raw)
+        recipe = Recipe.model_validate(raw)
     except ValidationError as error:
         raise _user_error(error, path, lines) from None
+    recipe._path, recipe._lines = path, lines
 
     directories = [CARDS_DIR]
     for directory in recipe.cards:
         if not (path.parent / directory).is_dir():
-            raise UserError(f"no folder of cards at {directory!r}", where=f"{path}:{_line(lines, ('cards',))} cards")
+            raise UserError(f"no folder of cards at {directory!r}", where=recipe.place("cards"))
         directories.append(path.parent / directory)
     known = find_cards(*directories)
     cards: dict[str, Card] = {}
     for name in recipe.sources:
-        where = f"{path}:{_line(lines, ('sources', name))} sources.{name}"
+        where = recipe.place("sources", name)
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
@@ -278,7 +303,7 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
         if group.source and group.source not in recipe.sources:
             raise UserError(
                 f"group {group.name!r} is about source {group.source!r}, which the recipe does not take",
-                where=f"{path}:{_line(lines, ('groups', i))} groups.{i}.source",
+                where=recipe.place("groups", i, "source"),
                 fix="add the source under `sources`",
             )
     conditions: dict[str, list[str | None]] = {
@@ -289,8 +314,7 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     for kind, wheres in conditions.items():
         for i, where_sql in enumerate(wheres):
             if where_sql:
-                loc = (*kind.split("."), i, "where")
-                check_condition(where_sql, f"{path}:{_line(lines, loc)} {kind}.{i}.where")
+                check_condition(where_sql, recipe.place(*kind.split("."), i, "where"))
     return recipe, cards
 
 
@@ -306,6 +330,8 @@ def check_condition(condition: str, where: str) -> None:
         con.execute(
             f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in condition_columns().items())})"
         )
+        # A row, so that a comparison that can never be made (tokens > 'many') is found now.
+        con.execute("INSERT INTO documents DEFAULT VALUES")
         statements = con.extract_statements(f"SELECT coalesce(({condition}\n), false) FROM documents")
         if len(statements) != 1:
             raise UserError("a condition is one SQL expression", where=where, fix="remove the semicolon")
@@ -332,6 +358,8 @@ class _UniqueKeys(SafeLoader):
 def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "the name of a field is not a text", key.start_mark)
         if key.value in seen:
             raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
         seen.add(key.value)
@@ -364,20 +392,23 @@ def _user_error(error: ValidationError, path: Path, lines: dict[tuple, int]) -> 
     problem = max(error.errors(), key=lambda e: len(e["loc"]) if e["type"] != "literal_error" else 0)
     loc = tuple(problem["loc"])
     message = problem["msg"].removeprefix("Value error, ")
-    fix = None
+    fix = "recipes/README.md lists the fields and what they take"
     if problem["type"] == "extra_forbidden":
-        message, fix = f"unknown field {loc[-1]!r}", "recipes/README.md lists the fields"
+        message = f"unknown field {loc[-1]!r}"
+        known = {field for model in _MODELS for field in model.model_fields}
+        if close := difflib.get_close_matches(str(loc[-1]), known, n=1):
+            fix = f"did you mean {close[0]!r}? {fix}"
     elif problem["type"] == "missing":
         message = f"field {loc[-1]!r} is missing"
     return UserError(message, where=f"{path}:{_line(lines, loc)} {'.'.join(map(str, loc))}", fix=fix)
 
 
 def _declared_basis(raw: dict[str, Any]) -> float | None:
-    entries = (
-        [*(raw.get("sources") or {}).values(), *(raw.get("groups") or [])]
-        if isinstance(raw.get("sources"), dict)
-        else []
-    )
+    sources, groups = raw.get("sources"), raw.get("groups")
+    entries = [
+        *(sources.values() if isinstance(sources, dict) else ()),
+        *(groups if isinstance(groups, list) else ()),
+    ]
     weights = [e["weight"] for e in entries if isinstance(e, dict) and isinstance(e.get("weight"), int | float)]
     total = float(sum(weights))
     if total <= 0:

@@ -16,6 +16,7 @@ from classifiers.scorer import Scorer
 from sources.errors import UserError
 from sources.files import open_binary
 from sources.readers.base import FileRef
+from sources.readers.streams import BROKEN
 
 BATCH_ROWS = 2_000
 
@@ -33,8 +34,13 @@ def score_file(texts: Path, out: Path) -> dict[str, Any]:
     skipped: list[str] = []
     n_skipped = rows = 0
     aside = out.with_name(f".{out.name}.{os.getpid()}")
+    if out.is_dir():
+        raise UserError("the output is a folder", where=out, fix="name a Parquet file with --out")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write: {error.strerror}", where=out, fix="name a file in a folder with --out") from None
+    try:
         with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
             for ids, batch, bad in _batches(texts):
                 n_skipped += len(bad)
@@ -50,7 +56,7 @@ def score_file(texts: Path, out: Path) -> dict[str, Any]:
                 rows += len(ids)
         os.replace(aside, out)
     except OSError as error:
-        raise UserError(f"cannot write: {error.strerror or error}", where=error.filename or out) from None
+        raise UserError(f"cannot write: {error.strerror or error}", where=out, fix="check its permissions") from None
     finally:
         aside.unlink(missing_ok=True)
     return {
@@ -86,10 +92,10 @@ def _batches(path: Path) -> Iterator[tuple[list[str], list[str], list[str]]]:
                 if len(texts) >= BATCH_ROWS:
                     yield ids, texts, bad
                     ids, texts, bad = [], [], []
+    except BROKEN as error:
+        raise UserError(f"the compressed file is broken: {error}", where=path, fix="get it whole") from None
     except OSError as error:
-        raise UserError(f"cannot read the texts: {error.strerror or error}", where=path) from None
-    except Exception as error:  # zstandard and gzip raise types of their own for a broken stream
-        if type(error).__name__ not in ("ZstdError", "BadGzipFile", "EOFError", "error"):
-            raise
-        raise UserError(f"the compressed file is broken: {error}", where=path) from None
+        raise UserError(
+            f"cannot read the texts: {error.strerror or error}", where=path, fix="name a file of JSON lines"
+        ) from None
     yield ids, texts, bad

@@ -105,7 +105,14 @@ class Store:
         """
         import fcntl
 
-        file = (self.root / "lock").open("a+")
+        try:
+            file = (self.root / "lock").open("a+")
+        except OSError as error:
+            raise UserError(
+                f"cannot use the store: {error.strerror}",
+                where=error.filename,
+                fix="choose another folder with --store",
+            ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

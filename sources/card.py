@@ -171,7 +171,10 @@ class Card(_Strict):
 
         :raises UserError: unknown reader, or an option it does not know.
         """
-        cls = get_reader(self.reader.name)
+        try:
+            cls = get_reader(self.reader.name)
+        except UserError as error:
+            raise UserError(error.what, where=f"card {self.name}: reader.name", fix=error.fix) from None
         try:
             return cls(cls.Options(**self.reader.options))
         except ValidationError as error:
@@ -187,7 +190,11 @@ class Card(_Strict):
             if use in self.refuse:
                 return f"its card refuses {use}: {self.refuse[use]}"
             if use not in self.license.terms.allows:
-                stated = "no licence is stated" if self.license.id == "none-stated" else f"licence {self.license.id}"
+                stated = (
+                    "a corpus without a stated licence"
+                    if self.license.id == "none-stated"
+                    else f"licence {self.license.id}"
+                )
                 return f"{stated} does not allow {use}" + (f" ({self.license.note})" if self.license.note else "")
         return None
 
@@ -205,6 +212,9 @@ def data_root() -> Path | None:
     return default.resolve() if default.is_dir() else None
 
 
+_FIX = "sources/README.md says what a card holds; start from one in sources/cards"
+
+
 def load_card(path: Path) -> Card:
     """Read and check one card.
 
@@ -212,16 +222,20 @@ def load_card(path: Path) -> Card:
     """
     try:
         raw = yaml.load(path.read_text("utf-8"), Loader=_LOADER)
-    except OSError as error:
-        raise UserError(f"cannot read the card: {error.strerror}", where=path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"cannot read the card: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", where=path, fix=_FIX
+        ) from None
     except yaml.YAMLError as error:
-        raise UserError(f"not valid YAML: {error}", where=path) from None
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else path
+        raise UserError(f"not valid YAML: {getattr(error, 'problem', error)}", where=place, fix=_FIX) from None
     if not isinstance(raw, dict):
-        raise UserError("a card is a mapping of fields", where=path, fix="start from a card in sources/cards")
+        raise UserError("a card is a mapping of fields", where=path, fix=_FIX)
     try:
-        card = Card(**raw)
+        card = Card.model_validate(raw)
     except ValidationError as error:
-        raise UserError(_first(error), where=f"{path}: {_path(error)}") from None
+        raise UserError(_first(error), where=f"{path}: {_path(error)}", fix=_FIX) from None
     if card.name != path.stem:
         raise UserError(
             f"the card is named {card.name!r} but its file {path.stem!r}", where=path, fix="make them equal"
@@ -245,4 +259,9 @@ def _path(error: ValidationError) -> str:
 
 
 def _first(error: ValidationError) -> str:
-    return error.errors()[0]["msg"].removeprefix("Value error, ")
+    problem = error.errors()[0]
+    if problem["type"] == "extra_forbidden":
+        return f"unknown field {problem['loc'][-1]!r}"
+    if problem["type"] == "missing":
+        return f"field {problem['loc'][-1]!r} is missing"
+    return problem["msg"].removeprefix("Value error, ")

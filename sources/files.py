@@ -48,11 +48,13 @@ def resolve(card: Card, fingerprint: Callable[[Path], str] = content_hash) -> li
     refs = _local(card, fingerprint) if where.path is not None else _remote(card)
     refs = [ref for ref in refs if not any(fnmatch.fnmatch(ref.name, glob) for glob in where.exclude)]
     if not refs:
-        raise UserError(
-            f"source {card.name!r}: no file matches {where.path or where.url}",
-            where=f"{'sample folder' if where.root == 'sample' else os.environ.get('WELLMIX_DATA') or data_root()}",
-            fix="check the card's `where`, or set WELLMIX_DATA to the folder of the corpora",
-        )
+        if where.url is not None:
+            place, fix = f"card {card.name}: where.url", "check the card's `where`"
+        elif where.root == "sample":
+            place, fix = f"{SAMPLE_DIR}", "check the card's `where`"
+        else:
+            place, fix = f"{data_root()}", "check the card's `where`, or set WELLMIX_DATA to the folder of the corpora"
+        raise UserError(f"source {card.name!r}: no file matches {where.path or where.url}", where=place, fix=fix)
     return sorted(refs, key=lambda ref: ref.name)
 
 
@@ -98,7 +100,9 @@ def _remote(card: Card) -> list[FileRef]:
                     refs.append(FileRef(full, name, int(info.get("size") or 0), str(fs.ukey(item))))
         except (OSError, ValueError, ImportError) as error:
             raise UserError(
-                f"source {card.name!r}: cannot list {url}: {error}", where=f"card {card.name}: where.url"
+                f"source {card.name!r}: cannot list {url}: {getattr(error, 'strerror', None) or error}",
+                where=f"card {card.name}: where.url",
+                fix="check the address, that you may read it, and that the library for it is installed",
             ) from None
     return refs
 

@@ -43,8 +43,10 @@ def hash_files(files: list[Path], out: Path, fields: list[str] | None = None) ->
                     texts = [v for v in record.values() if isinstance(v, str) and len(v.split()) >= 8]
                 items += ([text] for text in texts)
         except OSError as error:
-            raise UserError(f"cannot read: {error.strerror}", where=path) from None
-        except (ValueError, csv.Error) as error:
+            raise UserError(f"cannot read: {error.strerror}", where=path, fix="name a file of evaluation items") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"not UTF-8 text: byte {error.start} of the file", where=path) from None
+        except csv.Error as error:
             raise UserError(f"cannot parse: {error}", where=path) from None
     hashed = build_hash_list(out.stem, items)
     if not hashed.indexed:
@@ -53,8 +55,11 @@ def hash_files(files: list[Path], out: Path, fields: list[str] | None = None) ->
             where=", ".join(map(str, files)),
             fix="name the text fields with --field",
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    hashed.save(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        hashed.save(out)
+    except OSError as error:
+        raise UserError(f"cannot write: {error.strerror}", where=out, fix="name a file in a folder with --out") from None
     return {"out": str(out), "items": hashed.items, "indexed": hashed.indexed, "ngrams": len(hashed.hashes)}
 
 
@@ -62,9 +67,11 @@ def _records(path: Path) -> Iterator[dict[str, Any] | str]:
     text = path.read_text("utf-8")
     match path.suffix:
         case ".jsonl":
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+            records = [_parse(line, f"{path}:{n}") for n, line in enumerate(text.split("\n"), 1) if line.strip()]
         case ".json":
-            whole = json.loads(text)
+            whole = _parse(text, str(path))
+            if not isinstance(whole, dict | list):
+                raise UserError("neither a list nor an object of items", where=path)
             records = list(whole.values()) if isinstance(whole, dict) else whole
         case ".csv" | ".tsv":
             delimiter = "\t" if path.suffix == ".tsv" else ","
@@ -75,3 +82,10 @@ def _records(path: Path) -> Iterator[dict[str, Any] | str]:
         if not isinstance(record, dict | str):
             raise UserError("an item is neither an object nor a text", where=path)
         yield record
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(f"not JSON: {error}", where=where) from None

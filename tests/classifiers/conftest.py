@@ -63,5 +63,5 @@ def toy_model(messy_texts: list[str], tmp_path_factory: pytest.TempPathFactory) 
     lines = [f"__label__{'abc'[i % 3]} __label__{'de'[i % 2]} {normalise(text)}" for i, text in enumerate(messy_texts)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return fasttext.train_supervised(
-        str(path), dim=8, wordNgrams=2, bucket=300_000, loss="ova", epoch=5, lr=0.3, thread=1, minCount=2, verbose=0
+        str(path), dim=8, wordNgrams=2, bucket=300_000, loss="ova", epoch=5, lr=0.3, thread=10, minCount=2, verbose=0
     )
