@@ -275,7 +275,9 @@ def _thresholds(truth: np.ndarray, scores: np.ndarray, short: np.ndarray) -> dic
         ("safety_harm", ~short, LIVED_REMOVED),
         ("safety_harm_short", short, LIVED_REMOVED_SHORT),
     ):
-        thresholds[name] = float(np.ceil(1000 * np.quantile(harm[lived & part], 1 - budget)) / 1000)
+        kept = harm[lived & part]
+        # without texts to set it by, the cut is an even chance
+        thresholds[name] = float(np.ceil(1000 * np.quantile(kept, 1 - budget)) / 1000) if len(kept) else 0.5
     for name, head in HEAD_INDEX.items():
         if name.startswith(("facet_", "safety_")) and name not in thresholds:
             wanted = truth[:, head] > 0.5

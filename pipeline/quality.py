@@ -75,7 +75,8 @@ class QualityThresholds:
     :param max_dup_line_chars: largest fraction of characters in such lines.
     :param max_dup_paragraphs: largest fraction of repeated paragraphs.
     :param max_dup_paragraph_chars: largest fraction of characters in them.
-    :param max_short_top_2_gram: the same for texts of fewer than 50 words, of which no other n-gram rule is asked.
+    :param max_short_top_2_gram: the same for texts of fewer than 50 words.
+    :param max_short_dup_5_gram: likewise, for texts of 20 to 49 words; no other n-gram rule is asked of short texts.
     :param max_top_2_gram: largest fraction of characters in the most frequent 2-gram; likewise 3 and 4.
     :param max_dup_5_gram: largest fraction of characters in repeated 5-grams; likewise up to 10.
     :param min_terminal_lines: smallest fraction of lines that end like a sentence.
@@ -102,6 +103,7 @@ class QualityThresholds:
     max_top_3_gram: float | None = 0.18
     max_top_4_gram: float | None = 0.16
     max_short_top_2_gram: float | None = 0.6
+    max_short_dup_5_gram: float | None = 0.2
     max_dup_5_gram: float | None = 0.15
     max_dup_6_gram: float | None = 0.14
     max_dup_7_gram: float | None = 0.13
@@ -189,6 +191,7 @@ RULES: tuple[Rule, ...] = (
         for n in (2, 3, 4)
     ),
     Rule("short_chant", "top_2_gram_char_fraction", False, "max_short_top_2_gram", at_most=_SENTENCE),
+    Rule("short_chant", "dup_5_gram_char_fraction", False, "max_short_dup_5_gram", (("n_words", 20.0),), _SENTENCE),
     *(
         Rule(f"gopher_dup_{n}_gram", f"dup_{n}_gram_char_fraction", False, f"max_dup_{n}_gram", _PAGE)
         for n in range(5, 11)

@@ -96,7 +96,8 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def test_every_recipe_model_is_checked() -> None:
-    known, todo = set(), [Recipe]
+    known: set[type[BaseModel]] = set()
+    todo: list[type[BaseModel]] = [Recipe]
     while todo:
         model = todo.pop()
         if model not in known:
