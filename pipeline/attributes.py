@@ -130,6 +130,7 @@ class Contamination:
 
     def __init__(self, benchmarks: list[str]) -> None:
         self._index = ContaminationIndex.load(benchmarks)
+        self.benchmarks = self._index.benchmarks
         self.version = self._index.version
         self.schema = self._index.schema
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from classifiers.scorer import Scorer
-from classifiers.taxonomy import STANCE
+from classifiers.taxonomy import FACETS, STANCE
 from pipeline.attributes import DOCUMENT_COLUMNS, TOKENS_SCHEMA
 from pipeline.quality import MEASURES
 
@@ -20,6 +20,9 @@ _SQL_TYPES = {
     pa.bool_(): "BOOLEAN",
 }
 
+#: How near a document comes to an evaluation item, hit or not; null where a recipe looks for none.
+OVERLAP_COLUMNS = pa.schema([("contamination_ngrams", pa.int32()), ("contamination_cover", pa.float32())])
+
 _STANCES = ", ".join(f"stance_{name}" for name in STANCE)
 
 #: Derived column -> (SQL over the catalog, SQL type); null where the classifiers abstain.
@@ -31,9 +34,15 @@ DERIVED_COLUMNS: dict[str, tuple[str, str]] = {
 }
 
 
+def facet_cuts() -> dict[str, float]:
+    """Facet -> probability from which it counts as present: the classifiers' own thresholds."""
+    cuts = Scorer.load().thresholds
+    return {name: cuts.get(f"facet_{name}", 0.5) for name in FACETS}
+
+
 @lru_cache(maxsize=1)
 def condition_columns() -> dict[str, str]:
     """Column -> SQL type of everything a ``where`` can name."""
-    fields = [*DOCUMENT_COLUMNS, *MEASURES, *Scorer.load().schema, *TOKENS_SCHEMA]
+    fields = [*DOCUMENT_COLUMNS, *MEASURES, *Scorer.load().schema, *TOKENS_SCHEMA, *OVERLAP_COLUMNS]
     columns = {field.name: _SQL_TYPES[field.type] for field in fields if field.name not in ("uid", "row")}
     return columns | {name: kind for name, (_, kind) in DERIVED_COLUMNS.items()} | {"cluster_size": "INTEGER"}

@@ -129,10 +129,12 @@ def check(
 
     Example: `wellmix check recipes/wellbeing.yaml`
     """
+    from pipeline.mix import prepare
     from pipeline.recipe import load_recipe
     from sources.files import resolve
 
     loaded, cards = load_recipe(recipe, overrides or [])
+    prepare(loaded, recipe.parent, cards)
     files = {name: resolve(card, lambda path: "") for name, card in cards.items()}
     if json:
         _print_json(

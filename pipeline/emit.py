@@ -47,11 +47,9 @@ SHARD_SCHEMA = pa.schema(
 _PLACES = pa.schema([("split", pa.string()), ("out", pa.int32()), ("position", pa.int64())])
 
 
-def emit_key(plan: str, formats: list[str], tokenizer: str) -> str:
-    """Key of the shards of a plan."""
-    return make_key(
-        "emit", EMIT_VERSION, plan=plan, formats=formats, formats_version=FORMATS_VERSION, tokenizer=tokenizer
-    )
+def emit_key(plan: str, formats: list[str]) -> str:
+    """Key of the shards of a plan; which tokenizer counted and encodes is in the plan's own key."""
+    return make_key("emit", EMIT_VERSION, plan=plan, formats=formats, formats_version=FORMATS_VERSION)
 
 
 class ScatterStep(Step):
@@ -164,7 +162,7 @@ def run_emit(
     :param shards: (documents key, catalog key) of each shard of documents, in the plan's order.
     :returns: keys of the ``shard`` artifacts, in order of split and number.
     """
-    emit = emit_key(plan, formats, tokenizer)
+    emit = emit_key(plan, formats)
     outputs = store.meta("plan", plan)["outputs"]
     keys = [make_key("shard", EMIT_VERSION, emit=emit, split=o["split"], out=o["out"]) for o in outputs]
     todo = [(o, key) for o, key in zip(outputs, keys, strict=True) if not store.has("shard", key)]

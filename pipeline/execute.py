@@ -6,11 +6,14 @@ no more than a folder that all ranks can read: the tasks are a file in it, resul
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,19 @@ from pipeline.store import Store
 logger.disable("datatrove")
 
 #: Imported once in the server process that workers are forked from.
-PRELOAD = ["pipeline.mix"]
+PRELOAD = ["pipeline.mix", "pipeline.worker"]
+
+#: Whether a run is under way: what is forked then belongs to it.
+_running = False
+
+
+def _die_with_parent() -> None:
+    """Let a forked helper (multiprocessing's manager) not outlive a run that was killed: it would hold the store's lock for ever."""
+    if _running:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+os.register_at_fork(after_in_child=_die_with_parent)
 
 
 class Step(PipelineStep):
@@ -86,12 +101,25 @@ def run_step(
             logging_dir=str(folder),
             skip_completed=True,
         )
-        with _watch(folder / "completions", tasks, progress, label, weight, group):
+        with _watch(folder / "completions", tasks, progress, label, weight, group), _as_running():
             executor.run()
 
 
+@contextmanager
+def _as_running() -> Iterator[None]:
+    global _running
+    _running = True
+    try:
+        yield
+    finally:
+        _running = False
+
+
 class _watch:  # noqa: N801 - used as a with-statement
-    """Follows datatrove's completion markers and moves the progress bars."""
+    """Follows datatrove's completion markers and moves the progress bars; ends the run when a worker was killed.
+
+    :raises ChildProcessError: a worker was killed. A pool replaces it but waits for its task for ever.
+    """
 
     def __init__(
         self,
@@ -106,6 +134,7 @@ class _watch:  # noqa: N801 - used as a with-statement
         self._weights = [max(1, weight(task)) for task in tasks]
         self._groups = [group(task) for task in tasks] if group else [None] * len(tasks)
         self._stop = threading.Event()
+        self._lost = False
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> None:
@@ -117,6 +146,10 @@ class _watch:  # noqa: N801 - used as a with-statement
         self._thread.join()
         self._progress.update(self._label, self._done())
         self._progress.finish(self._label, failed=error[0] is not None)
+        if self._lost:
+            raise ChildProcessError(
+                "a worker was killed, most likely for want of memory: use fewer --workers, or a smaller ingest.shard_bytes"
+            ) from None
 
     def _done(self) -> list[int]:
         try:
@@ -125,5 +158,10 @@ class _watch:  # noqa: N801 - used as a with-statement
             return []
 
     def _follow(self) -> None:
+        workers: set[Any] = set()
         while not self._stop.wait(0.2):
             self._progress.update(self._label, self._done())
+            workers.update(multiprocess.active_children())
+            if not self._lost and any((w.exitcode or 0) < 0 and w.exitcode != -signal.SIGTERM for w in workers):
+                self._lost = True
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]

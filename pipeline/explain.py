@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from pipeline.attributes import read_documents
 from pipeline.output import read_manifest
 from pipeline.store import Store
-from sources.card import find_cards, load_card
 from sources.errors import UserError
 
 
@@ -23,8 +22,8 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
 
     :param out: output folder of a mix.
     :param document: its id, or the first 8 or more digits of it.
-    :returns: ``document`` (source, licence, locator, ...), ``scores``, ``quality``, ``duplicates``, ``decision``, ``places`` (file and
-        row of each copy) and ``text``.
+    :returns: ``document`` (source, licence, locator, ...), ``scores``, ``quality``, ``duplicates``, ``decision``, ``places`` (split, shard
+        number and position of each copy) and ``text``.
     :raises UserError: no such folder, no such document, or the store it was made with is not there.
     """
     manifest = read_manifest(out)
@@ -66,8 +65,6 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
     plan = ds.dataset(folder / "plan.parquet", format="parquet").to_table(
         filter=(pc.field("shard") == decision["shard"]) & (pc.field("row") == decision["row"])
     )
-    cards = find_cards()
-    card = load_card(cards[body["source"]]) if body["source"] in cards else None
     return {
         "document": {name: body[name] for name in ("id", "source", "kind", "language", "license", "origin", "created")}
         | {
@@ -76,17 +73,12 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
             "tokens": catalog["tokens"],
         },
         "source": {
-            "title": card.title,
-            "consent": card.consent.basis,
-            "sensitivity": card.sensitivity,
-            "takedown": card.takedown,
-        }
-        if card
-        else None,
+            name: manifest["sources"][body["source"]][name] for name in ("title", "consent", "sensitivity", "takedown")
+        },
         "scores": {
             n: v
             for n, v in catalog.items()
-            if n in ("relevance", "support", "abstain")
+            if n in ("relevance", "responds", "support", "abstain")
             or n.startswith(("facet_", "stance_", "safety_", "behaviour_", "register_"))
         },
         "quality": manifest["thresholds"]["quality"].get(body["source"], {})

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from classifiers.language import LanguageId
 from pipeline.clean import CLEAN_VERSION, clean
 from pipeline.deidentify import DEIDENTIFY_VERSION, Deidentifier, author_key, hash_author
-from pipeline.names import NameFinder
+from pipeline.names import NAMES_VERSION, PRIVATE_FAMILIES, NameFinder
 from pipeline.recipe import Ingest
 from pipeline.store import Store, make_key, split_key
 from sources.card import Card
@@ -57,8 +57,12 @@ def ingest_key(card: Card, split: Split, settings: Ingest) -> str:
         files=[split_key(file) for file in split.files],
         range=[split.start, split.stop],
         max_chars=settings.max_chars,
-        names=settings.names,
+        names=NAMES_VERSION if _finds_names(card, settings) else None,
     )
+
+
+def _finds_names(card: Card, settings: Ingest) -> bool:
+    return settings.names and card.names == "private" and card.family in PRIVATE_FAMILIES
 
 
 @lru_cache(maxsize=1)
@@ -81,7 +85,7 @@ PUBLISHED_KEEP = frozenset({"ADDRESS", "USER"})
 def _deidentifier(published: bool, keep_names: bool, find_names: bool) -> Deidentifier:
     return Deidentifier(
         keep_names=keep_names,
-        ner=NameFinder() if find_names and not keep_names else None,
+        ner=NameFinder() if find_names else None,
         skip=PUBLISHED_KEEP if published and keep_names else frozenset(),
     )
 
@@ -124,7 +128,7 @@ class _Writer:
         self._author_key = author_key()
         # Names are left where the card says so (published authors), whatever the recipe wants elsewhere.
         self._deidentifier = _deidentifier(
-            card.consent.basis in ("published", "public_domain"), card.names == "keep", settings.names
+            card.consent.basis in ("published", "public_domain"), card.names == "keep", _finds_names(card, settings)
         )
 
     def add(self, item: Record | Bad) -> None:

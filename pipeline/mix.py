@@ -19,9 +19,16 @@ import orjson
 import pyarrow as pa
 
 from classifiers.scorer import Scorer
-from pipeline.attributes import attribute_keys, attributes, catalog_key, run_attributes
+from pipeline.attributes import (
+    Attribute,
+    Contamination,
+    attribute_keys,
+    attributes,
+    catalog_key,
+    run_attributes,
+)
 from pipeline.console import Progress
-from pipeline.contamination import ContaminationIndex, shipped
+from pipeline.contamination import shipped
 from pipeline.dedup import dedup_key, run_dedup
 from pipeline.emit import emit_key, run_emit
 from pipeline.execute import Step, run_step
@@ -134,12 +141,9 @@ def _run(
     started: float,
 ) -> MixResult:
     ran: Counter[str] = Counter()
+    judges = prepare(recipe, folder, cards)
+    stages, limits = judges.stages, judges.limits
     files = _find_files(cards, store)
-    contamination = _benchmarks(recipe, folder)
-    stages = attributes(recipe.tokenizer, contamination)
-    benchmarks = ContaminationIndex.load(contamination).benchmarks if contamination else []
-    scorer = Scorer.load()
-    limits = Thresholds.of(recipe, cards, scorer.thresholds, scorer.schema.names, benchmarks)
 
     shards: list[_Shard] = []
     for name, card in cards.items():
@@ -156,11 +160,11 @@ def _run(
         ran["catalog"] += 1
     if todo:
         # compiles the vocabulary on its very first use, once and not in every worker
-        load_tokenizer(recipe.tokenizer).count(pa.array(["x"]))
+        load_tokenizer(judges.tokenizer).count(pa.array(["x"]))
     run_step(
         ShardStep,
         store,
-        [_task(shard, cards[shard.source], recipe, contamination) for shard in todo],
+        [_task(shard, cards[shard.source], recipe, judges) for shard in todo],
         workers=workers,
         progress=progress,
         label="ingest and score",
@@ -191,7 +195,7 @@ def _run(
             store, recipe, cards, limits, [(shard.source, shard.catalog) for shard in shards], clusters, workers=workers
         )
 
-    emit = emit_key(plan, list(recipe.shards.formats), recipe.tokenizer)
+    emit = emit_key(plan, list(recipe.shards.formats))
     lineage = Lineage(
         emit=emit,
         plan=plan,
@@ -205,18 +209,52 @@ def _run(
             plan,
             [(shard.documents, shard.catalog) for shard in shards],
             formats=list(recipe.shards.formats),
-            tokenizer=recipe.tokenizer,
+            tokenizer=judges.tokenizer,
             workers=workers,
             progress=progress,
         )
         versions = {stage.name: stage.version for stage in stages}
-        write_output(store, out, recipe, cards, files, asdict(limits), lineage, written, versions)
+        write_output(store, out, recipe, cards, files, asdict(limits), lineage, written, versions, judges.tokenizer)
     manifest, ledger = (_read_json(out / name) for name in ("manifest.json", "ledger.json"))
     return MixResult(out, monotonic() - started, +ran, manifest, ledger)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     return orjson.loads(path.read_bytes())
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What a recipe's documents are judged with, loaded and checked before a corpus is touched.
+
+    :param tokenizer: name, or absolute path.
+    :param contamination: names and absolute paths of hash lists.
+    """
+
+    stages: tuple[Attribute, ...]
+    limits: Thresholds
+    tokenizer: str
+    contamination: list[str]
+
+
+def prepare(recipe: Recipe, folder: Path, cards: dict[str, Card]) -> Judges:
+    """Load what judges the documents of a recipe.
+
+    :param folder: the recipe's, to which the files it names are relative.
+    :raises UserError: a tokenizer, hash list, label or threshold that does not exist.
+    """
+    contamination = _benchmarks(recipe, folder)
+    name = recipe.tokenizer
+    tokenizer = str((folder / name).resolve()) if name.endswith(".json") else name
+    stages = attributes(tokenizer, contamination)
+    benchmarks = next((stage.benchmarks for stage in stages if isinstance(stage, Contamination)), [])
+    scorer = Scorer.load()
+    return Judges(
+        stages,
+        Thresholds.of(recipe, cards, scorer.thresholds, scorer.schema.names, benchmarks),
+        tokenizer,
+        contamination,
+    )
 
 
 def _benchmarks(recipe: Recipe, folder: Path) -> list[str]:
@@ -240,14 +278,14 @@ def _find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]
     return files
 
 
-def _task(shard: _Shard, card: Card, recipe: Recipe, contamination: list[str]) -> dict[str, Any]:
+def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str, Any]:
     return {
         "card": card.model_dump(mode="json"),
         "split": split_to_json(shard.split),
         "key": shard.documents,
         "ingest": recipe.ingest.model_dump(),
-        "tokenizer": recipe.tokenizer,
-        "contamination": contamination,
+        "tokenizer": judges.tokenizer,
+        "contamination": judges.contamination,
     }
 
 

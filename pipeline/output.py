@@ -81,6 +81,7 @@ def write_output(
     lineage: Lineage,
     written: list[str],
     versions: dict[str, str],
+    tokenizer: str,
 ) -> None:
     """Assemble the folder beside its place and swap it in.
 
@@ -104,7 +105,7 @@ def write_output(
                 else:
                     shutil.copyfile(place / file["path"], target)
                 entries.append(file)
-        entries += _finish(aside, entries, recipe)
+        entries += _finish(aside, entries, tokenizer)
         _write_json(aside / "manifest.json", _manifest(recipe, cards, files, limits, lineage, plan, entries, versions))
         _write_json(aside / "ledger.json", ledger)
         _write_quarantine(store, lineage, aside / "quarantine.jsonl")
@@ -116,7 +117,7 @@ def write_output(
         shutil.rmtree(store.path("shard", key), ignore_errors=True)
 
 
-def _finish(folder: Path, entries: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
+def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list[dict[str, Any]]:
     """Files that describe all shards of a format and split, which some formats need."""
     added = []
     groups: dict[tuple[str, str], list[Written]] = defaultdict(list)
@@ -125,7 +126,7 @@ def _finish(folder: Path, entries: list[dict[str, Any]], recipe: Recipe) -> list
             Written(entry["path"].rsplit("/", 1)[-1], entry["documents"], entry["tokens"])
         )
     for (name, split), files in groups.items():
-        writer = shard_writer(name, load_tokenizer(recipe.tokenizer))
+        writer = shard_writer(name, load_tokenizer(tokenizer))
         added += [file_entry(folder, name, split, written) for written in writer.finish(folder / name / split, files)]
     return added
 
@@ -166,6 +167,7 @@ def _manifest(
             "license": card.license.id,
             "consent": card.consent.basis,
             "origin": card.origin,
+            "sensitivity": card.sensitivity,
             "citation": card.citation,
             "takedown": card.takedown,
             "files": len(files[name]),

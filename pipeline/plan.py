@@ -16,9 +16,10 @@ from typing import Any
 
 import duckdb
 
+from classifiers.features import WHOLE
 from classifiers.scorer import SHORT_WORDS
 from classifiers.taxonomy import HARMFUL
-from pipeline.catalog import DERIVED_COLUMNS
+from pipeline.catalog import DERIVED_COLUMNS, OVERLAP_COLUMNS, facet_cuts
 from pipeline.database import connect, files
 from pipeline.quality import QualityThresholds, thresholds, verdict_sql
 from pipeline.recipe import Amount, Recipe
@@ -27,6 +28,14 @@ from sources.card import Card
 from sources.errors import UserError
 
 PLAN_VERSION = 1
+
+#: Any harm has a threshold by length. In a sentence one word decides; a long text has many windows, of which the highest counts,
+#: and so many chances of a false alarm (a chapter of an old book has ten).
+_HARM_LENGTHS = {
+    "harm": f" AND n_words >= {SHORT_WORDS} AND bytes <= {WHOLE}",
+    "harm_short": f" AND n_words < {SHORT_WORDS}",
+    "harm_long": f" AND bytes > {WHOLE}",
+}
 
 #: What the random numbers of a plan are for; each use hashes with its own salt.
 _DRAW, _PLACE, _HOLD_OUT = 0, 1, 2
@@ -67,6 +76,7 @@ class Thresholds:
     languages: dict[str, list[str]]
     near_duplicates: float | None
     contamination: list[str]
+    facets: dict[str, float]
 
     @classmethod
     def of(
@@ -87,13 +97,14 @@ class Thresholds:
         chosen: dict[str, float] = {}
         if filters.safety is not False:
             # The pooled harm is the calibrated judgement; single labels are noisier and only judge where a recipe says so.
-            chosen = {"harm": safety["safety_harm"], "harm_short": safety["safety_harm_short"]} | filters.safety
+            short = safety["safety_harm_short"]
+            chosen = {"harm": safety["safety_harm"], "harm_short": short, "harm_long": short} | filters.safety
             for label in filters.safety:
-                if label not in ("harm", "harm_short") and f"safety_{label}" not in scored:
+                if label not in _HARM_LENGTHS and f"safety_{label}" not in scored:
                     raise UserError(
                         f"the shipped classifiers do not score the harm {label!r}",
                         where=recipe.place("filters", "safety", label),
-                        fix=f"use one of: harm, harm_short, {', '.join(name for name in HARMFUL if f'safety_{name}' in scored)}",
+                        fix=f"use one of: {', '.join(_HARM_LENGTHS)}, {', '.join(name for name in HARMFUL if f'safety_{name}' in scored)}",
                     )
         return cls(
             quality=quality,
@@ -101,6 +112,7 @@ class Thresholds:
             languages={name: card.language for name, card in cards.items()} if filters.language else {},
             near_duplicates=filters.near_duplicates or None,
             contamination=benchmarks,
+            facets=facet_cuts(),
         )
 
 
@@ -210,9 +222,11 @@ def _judge(
     con.executemany(
         "INSERT INTO cards VALUES (?, ?)", [[name, card.license.terms.openness] for name, card in cards.items()]
     )
+    missing = [] if limits.contamination else [f"NULL AS {name}" for name in OVERLAP_COLUMNS.names]
     con.execute(f"""
         CREATE VIEW documents AS
-        SELECT s.shard, c.* EXCLUDE (filename), {", ".join(f"{sql} AS {name}" for name, (sql, _) in DERIVED_COLUMNS.items())},
+        SELECT s.shard, c.* EXCLUDE (filename), {"".join(f"{column}, " for column in missing)}
+               {", ".join(f"{sql} AS {name}" for name, (sql, _) in DERIVED_COLUMNS.items())},
                coalesce(k.cluster_size, 1) AS cluster_size,
                coalesce(k.cluster, (s.shard::BIGINT << 32) | c.row) AS cluster,
                coalesce(k.exact_group, (s.shard::BIGINT << 32) | c.row) AS exact_group
@@ -227,7 +241,7 @@ def _judge(
                {_reason(recipe, limits)} AS reason,
                {_entry(recipe)} AS entry,
                {_multiplier(recipe)} AS multiplier,
-               {", ".join(f"coalesce(facet_{name} >= 0.5, false) AS facet_{name}" for name in _facet_names(con))}
+               {", ".join(f"coalesce(facet_{name} >= {cut}, false) AS facet_{name}" for name, cut in limits.facets.items())}
         FROM documents
     """)
     # An id that occurs twice, in two files of a source: the first stays.
@@ -262,11 +276,6 @@ def _judge(
     con.execute("DROP TABLE judged_alone")
 
 
-def _facet_names(con: duckdb.DuckDBPyConnection) -> list[str]:
-    columns = [row[0] for row in con.execute("DESCRIBE documents").fetchall()]
-    return [name.removeprefix("facet_") for name in columns if name.startswith("facet_")]
-
-
 def _salt(recipe: Recipe, use: int) -> int:
     return recipe.seed * 16 + use
 
@@ -281,10 +290,8 @@ def _reason(recipe: Recipe, limits: Thresholds) -> str:
         verdict = verdict_sql(QualityThresholds(**numbers))
         cases.append(f"WHEN source = {_text(source)} AND ({verdict}) IS NOT NULL THEN 'quality_' || ({verdict})")
     for label, value in limits.safety.items():
-        length = {"harm": f" AND n_words >= {SHORT_WORDS}", "harm_short": f" AND n_words < {SHORT_WORDS}"}.get(
-            label, ""
-        )
-        column = "safety_" + label.removesuffix("_short")
+        length = _HARM_LENGTHS.get(label, "")
+        column = "safety_" + label.removesuffix("_short").removesuffix("_long")
         cases.append(f"WHEN {column} >= {value!r}{length} THEN '{column}'")
     if limits.contamination:
         for bit, name in enumerate(limits.contamination):

@@ -216,7 +216,9 @@ def thresholds(family: str, overrides: dict[str, Any] | None = None) -> QualityT
     known = [item.name for item in fields(QualityThresholds)]
     for name in overrides or {}:
         if name not in known:
-            raise UserError(f"unknown quality threshold {name!r}", where=f"quality.{name}", fix=f"use one of {', '.join(known)}")
+            raise UserError(
+                f"unknown quality threshold {name!r}", where=f"quality.{name}", fix=f"use one of {', '.join(known)}"
+            )
     return replace(_FAMILIES[family], **(overrides or {}))
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from classifiers.taxonomy import FACETS, STANCE
+from pipeline.catalog import condition_columns, facet_cuts
 from sources.card import CARDS_DIR, Card, find_cards, load_card
 from sources.document import Family
 from sources.errors import UserError
@@ -52,7 +53,7 @@ class Selector(_Strict):
 
     :param family: forum, biography, psychology, transcript or general.
     :param source: name of a source.
-    :param facet: a facet whose probability is at least .5.
+    :param facet: a facet that is present: its probability reaches the classifiers' threshold.
     :param stance: the likeliest stance.
     :param quality: ``[low, high)`` band of the 0-1 quality score.
     :param relevance: ``[low, high)`` band of the 0-5 relevance.
@@ -92,7 +93,7 @@ class Selector(_Strict):
         if self.source:
             parts.append(f"source = '{self.source.replace(chr(39), chr(39) * 2)}'")
         if self.facet:
-            parts.append(f"facet_{self.facet} >= 0.5")
+            parts.append(f"facet_{self.facet} >= {facet_cuts()[self.facet]}")
         if self.stance:
             parts.append(f"stance = '{self.stance}'")
         for column in ("quality", "relevance", "cluster_size"):
@@ -128,7 +129,7 @@ class Filters(_Strict):
     :param language: drop documents in a language the card does not expect.
     :param quality: thresholds by family over the defaults, or false for none.
     :param safety: probability at which a document is dropped, by label: ``harm`` (any harm; the classifiers ship a threshold for it),
-        ``harm_short`` (the same for texts of fewer than 30 words) or a single one such as ``hate``; false for none.
+        ``harm_short`` and ``harm_long`` (the same for texts of fewer than 30 words, of more than 3,000 bytes) or a single one such as ``hate``; false for none.
     :param contamination: benchmarks whose items must not occur: ``all``, a list of names or of hash-list files, or false.
     :param near_duplicates: similarity (Jaccard over 5-word shingles) from which documents count as one; false keeps them,
         exact ones are dropped all the same.
@@ -186,7 +187,7 @@ class Recipe(_Strict):
 
     :param purpose: ``research`` (internal, nothing leaves), ``publish`` or ``commercial``; a source whose card does not allow it is
         refused.
-    :param budget: tokens of the mix.
+    :param budget: tokens of the training split; what is held out for validation comes on top.
     :param sources: amount by source name.
     :param groups: amounts for documents chosen by what they are rather than by where they come from.
     :param weight_basis: what weights add up to. Default: 1 if the weights in the file add up to about 1 (0.8 to 1.25), else their
@@ -323,8 +324,6 @@ def check_condition(condition: str, where: str) -> None:
 
     :raises UserError: it does not parse, names an unknown column, or is not a condition.
     """
-    from pipeline.catalog import condition_columns
-
     con = duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true"})
     try:
         con.execute(

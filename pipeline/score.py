@@ -39,7 +39,9 @@ def score_file(texts: Path, out: Path) -> dict[str, Any]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write: {error.strerror}", where=out, fix="name a file in a folder with --out") from None
+        raise UserError(
+            f"cannot write: {error.strerror}", where=out, fix="name a file in a folder with --out"
+        ) from None
     try:
         with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
             for ids, batch, bad in _batches(texts):

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import fsspec
 import zstandard
 
-from sources.card import SAMPLE_DIR, Card, data_root
+from sources.card import SAMPLE_DIR, Card, Where, data_root
 from sources.errors import UserError
 from sources.readers.base import FileRef
 
@@ -42,7 +42,7 @@ def resolve(card: Card, fingerprint: Callable[[Path], str] = content_hash) -> li
                 f"hub://{name}{'' if where.streaming else '?streaming=0'}",
                 name,
                 0,
-                hashlib.blake2b(name.encode()).hexdigest()[:32],
+                hashlib.blake2b(f"{name}:{_hub_commit(where)}".encode()).hexdigest()[:32],
             )
         ]
     refs = _local(card, fingerprint) if where.path is not None else _remote(card)
@@ -56,6 +56,20 @@ def resolve(card: Card, fingerprint: Callable[[Path], str] = content_hash) -> li
             place, fix = f"{data_root()}", "check the card's `where`, or set WELLMIX_DATA to the folder of the corpora"
         raise UserError(f"source {card.name!r}: no file matches {where.path or where.url}", where=place, fix=fix)
     return sorted(refs, key=lambda ref: ref.name)
+
+
+def _hub_commit(where: Where) -> str:
+    """The commit a hub dataset's revision stands at, so that a dataset that moved on is read again; empty offline."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if where.hub is None or Path(where.hub).exists():
+        return ""
+    try:
+        return HfApi().dataset_info(where.hub, revision=where.revision, timeout=20).sha or ""
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
+        # What cannot be reached cannot be read either; the reader says so with the place and the fix.
+        return ""
 
 
 def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:

@@ -10,7 +10,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # As the command line sets them: workers are processes, libraries must not start threads in each.
-for variable in ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"):
+for variable in (
+    "POLARS_MAX_THREADS",
+    "RAYON_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TOKIE_NUM_THREADS",
+):
     os.environ.setdefault(variable, "1")
 
 

@@ -43,7 +43,9 @@ def hash_files(files: list[Path], out: Path, fields: list[str] | None = None) ->
                     texts = [v for v in record.values() if isinstance(v, str) and len(v.split()) >= 8]
                 items += ([text] for text in texts)
         except OSError as error:
-            raise UserError(f"cannot read: {error.strerror}", where=path, fix="name a file of evaluation items") from None
+            raise UserError(
+                f"cannot read: {error.strerror}", where=path, fix="name a file of evaluation items"
+            ) from None
         except UnicodeDecodeError as error:
             raise UserError(f"not UTF-8 text: byte {error.start} of the file", where=path) from None
         except csv.Error as error:
@@ -59,7 +61,9 @@ def hash_files(files: list[Path], out: Path, fields: list[str] | None = None) ->
         out.parent.mkdir(parents=True, exist_ok=True)
         hashed.save(out)
     except OSError as error:
-        raise UserError(f"cannot write: {error.strerror}", where=out, fix="name a file in a folder with --out") from None
+        raise UserError(
+            f"cannot write: {error.strerror}", where=out, fix="name a file in a folder with --out"
+        ) from None
     return {"out": str(out), "items": hashed.items, "indexed": hashed.indexed, "ngrams": len(hashed.hashes)}
 
 

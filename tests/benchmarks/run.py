@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -84,7 +85,8 @@ def main() -> None:
     except UserError as error:
         parser.error(str(error))
     (args.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    Console().print(table(results))
+    # Into a file or a pipe the table is as wide as it needs to be.
+    Console(width=None if sys.stdout.isatty() else 140).print(table(results))
     console.print(f"written to {args.out / 'results.json'}")
 
 
