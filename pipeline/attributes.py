@@ -22,6 +22,7 @@ from pipeline.contamination import ContaminationIndex
 from pipeline.minhash import BANDS, MINHASH_VERSION, signatures
 from pipeline.quality import MEASURES, QUALITY_VERSION, measure
 from pipeline.store import Store, make_key
+from pipeline.tables import read
 from pipeline.tokens import Tokenizer, load_tokenizer
 
 #: Rows computed at once.
@@ -218,7 +219,7 @@ def _compute(store: Store, documents: str, stages: list[Attribute], keys: dict[s
 
 def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], keys: dict[str, str], path: Any) -> int:
     tables = [
-        pq.read_table(store.path(stage.name, keys[stage.name]) / "data.parquet", use_threads=False) for stage in stages
+        read(store.path(stage.name, keys[stage.name]) / "data.parquet") for stage in stages
     ]
     own: list[pa.RecordBatch] = []
     row = 0

@@ -108,6 +108,11 @@ def mix(
 
     Example: `wellmix mix recipes/sample.yaml --set sources.sample-forum.weight=0.3`
     """
+    from pipeline.server import start_server
+
+    if (workers or os.cpu_count() or 1) > 1 and not (out or Path("shards") / recipe.stem / "manifest.json").exists():
+        # A first run has work for workers: what they load, they load while this process does.
+        start_server()
     from pipeline.mix import run_mix
     from pipeline.report import print_mix
 

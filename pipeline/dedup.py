@@ -21,8 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.attributes import read_documents
 from pipeline.console import Progress
@@ -220,6 +218,10 @@ def _write_clusters(con: duckdb.DuckDBPyConnection, pairs: np.ndarray, path: Pat
     """Join verified pairs and exact groups into clusters; returns how many have more than one member."""
     nodes = np.unique(pairs)
     if len(nodes):
+        # here, because it takes a while to import and most runs find their clusters in the store
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         graph = coo_array(
             (np.ones(len(pairs), np.int8), (np.searchsorted(nodes, pairs[:, 0]), np.searchsorted(nodes, pairs[:, 1]))),
             shape=(len(nodes), len(nodes)),

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from classifiers.taxonomy import FACETS, STANCE
 from pipeline.attributes import read_documents
@@ -23,6 +21,7 @@ from pipeline.console import Progress
 from pipeline.execute import Step, run_step
 from pipeline.formats import FORMATS_VERSION, Written, shard_writer
 from pipeline.store import Store, make_key
+from pipeline.tables import read, read_between
 from pipeline.tokens import load_tokenizer
 
 EMIT_VERSION = 1
@@ -63,11 +62,9 @@ class ScatterStep(Step):
 
     @staticmethod
     def _scatter(store: Store, plan_name: str, shard: int, documents: str, catalog: str, out: str) -> None:
-        plan = ds.dataset(store.path("plan", plan_name) / "plan.parquet", format="parquet")
-        places = plan.to_table(filter=pc.field("shard") == shard, use_threads=False).sort_by(
-            [("row", "ascending"), ("epoch", "ascending")]
-        )
-        facts = pq.read_table(store.path("catalog", catalog) / "catalog.parquet", use_threads=False)
+        places = read_between(store.path("plan", plan_name) / "plan.parquet", "shard", shard, shard)
+        places = places.sort_by([("row", "ascending"), ("epoch", "ascending")])
+        facts = read(store.path("catalog", catalog) / "catalog.parquet")
         rows = np.asarray(places["row"])
         at = 0
         picked: list[pa.Table] = []
@@ -170,7 +167,7 @@ def run_emit(
         return keys
     with store.scratch("scatter") as scratch:
         used = pc.unique(
-            pq.read_table(store.path("plan", plan) / "plan.parquet", columns=["shard"])["shard"]
+            read(store.path("plan", plan) / "plan.parquet", ["shard"])["shard"]
         ).to_pylist()
         parts = [scratch / f"{shard}.arrow" for shard in sorted(used)]
         parts_of = [

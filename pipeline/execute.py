@@ -23,13 +23,11 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from pipeline.console import Progress
+from pipeline.server import start_server
 from pipeline.store import Store
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
-
-#: Imported once in the server process that workers are forked from.
-PRELOAD = ["pipeline.mix", "pipeline.worker"]
 
 #: Whether a run is under way: what is forked then belongs to it.
 _running = False
@@ -93,7 +91,7 @@ def run_step(
         file.write_text("".join(json.dumps(task) + "\n" for task in tasks), "utf-8")
         workers = min(workers, len(tasks))
         if workers > 1:
-            multiprocess.set_forkserver_preload(PRELOAD)
+            start_server()
         executor = LocalPipelineExecutor(
             pipeline=[step(store.root, file)],
             tasks=len(tasks),

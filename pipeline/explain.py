@@ -6,14 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-
 from pipeline.attributes import read_documents
 from pipeline.output import read_manifest
 from pipeline.store import Store
+from pipeline.tables import read, read_between
 from sources.errors import UserError
 
 
@@ -42,9 +38,8 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
 
     low, high = int(document.ljust(16, "0")[:16], 16), int(document.ljust(16, "f")[:16], 16)
     folder = store.path("plan", lineage["plan"])
-    decisions = ds.dataset(folder / "decisions.parquet", format="parquet")
-    bounds = (pc.field("uid") >= pa.scalar(low, pa.uint64())) & (pc.field("uid") <= pa.scalar(high, pa.uint64()))
-    found = decisions.to_table(filter=bounds).to_pylist()
+    decisions = folder / "decisions.parquet"
+    found = read_between(decisions, "uid", low, high).to_pylist()
     rows = [(row, _row(store, lineage["shards"][row["shard"]]["documents"], row["row"])) for row in found]
     rows = [(decision, body) for decision, body in rows if body["id"].startswith(document)]
     if not rows:
@@ -58,13 +53,11 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
     decision, body = rows[0]
     shard = lineage["shards"][decision["shard"]]
     catalog = (
-        pq.read_table(store.path("catalog", shard["catalog"]) / "catalog.parquet")
+        read(store.path("catalog", shard["catalog"]) / "catalog.parquet")
         .slice(decision["row"], 1)
         .to_pylist()[0]
     )
-    plan = ds.dataset(folder / "plan.parquet", format="parquet").to_table(
-        filter=(pc.field("shard") == decision["shard"]) & (pc.field("row") == decision["row"])
-    )
+    plan = read_between(folder / "plan.parquet", "uid", decision["uid"], decision["uid"])
     return {
         "document": {name: body[name] for name in ("id", "source", "kind", "language", "license", "origin", "created")}
         | {
@@ -115,10 +108,10 @@ def _row(store: Store, documents: str, row: int) -> dict[str, Any]:
     raise IndexError(row)
 
 
-def _keeper_id(store: Store, lineage: dict[str, Any], decisions: ds.Dataset, keeper: int | None) -> str | None:
+def _keeper_id(store: Store, lineage: dict[str, Any], decisions: Path, keeper: int | None) -> str | None:
     if keeper is None:
         return None
-    row = decisions.to_table(filter=pc.field("uid") == pa.scalar(keeper, pa.uint64())).to_pylist()[0]
+    row = read_between(decisions, "uid", keeper, keeper).to_pylist()[0]
     return _row(store, lineage["shards"][row["shard"]]["documents"], row["row"])["id"]
 
 

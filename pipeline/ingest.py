@@ -26,6 +26,7 @@ from pipeline.deidentify import DEIDENTIFY_VERSION, Deidentifier, author_key, ha
 from pipeline.names import NAMES_VERSION, PRIVATE_FAMILIES, NameFinder
 from pipeline.recipe import Ingest
 from pipeline.store import Store, make_key, split_key
+from pipeline.tables import read
 from sources.card import Card
 from sources.document import SCHEMA, Bad, Record, document_id
 from sources.readers.base import FileRef, Split
@@ -101,7 +102,7 @@ def run_ingest(store: Store, card: Card, split: Split, settings: Ingest, key: st
 
 def quarantined(store: Store, key: str) -> list[dict[str, str]]:
     """``origin``, ``reason`` and ``detail`` of each record of a shard that could not be read."""
-    return pq.read_table(store.path("documents", key) / "quarantine.parquet").to_pylist()
+    return read(store.path("documents", key) / "quarantine.parquet").to_pylist()
 
 
 class _Writer:

@@ -128,8 +128,9 @@ class Filters(_Strict):
 
     :param language: drop documents in a language the card does not expect.
     :param quality: thresholds by family over the defaults, or false for none.
-    :param safety: probability at which a document is dropped, by label: ``harm`` (any harm; the classifiers ship a threshold for it),
-        ``harm_short`` and ``harm_long`` (the same for texts of fewer than 30 words, of more than 3,000 bytes) or a single one such as ``hate``; false for none.
+    :param safety: probability at which a document is dropped, by label: ``harm`` (any harm; the classifiers ship its threshold),
+        ``harm_short`` and ``harm_long`` (the same for texts of fewer than 30 words, of more than 3,000 bytes), or a single one
+        such as ``hate``; false for none.
     :param contamination: benchmarks whose items must not occur: ``all``, a list of names or of hash-list files, or false.
     :param near_duplicates: similarity (Jaccard over 5-word shingles) from which documents count as one; false keeps them,
         exact ones are dropped all the same.
@@ -376,11 +377,12 @@ def _lines(node: yaml.Node | None, path: tuple = ()) -> dict[tuple, int]:
             found |= _lines(value, (*path, key.value)) | {(*path, key.value): key.start_mark.line + 1}
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
-            found |= _lines(value, (*path, i))
+            found |= _lines(value, (*path, str(i)))
     return found
 
 
 def _line(lines: dict[tuple, int], loc: tuple) -> int:
+    loc = tuple(map(str, loc))
     while loc and loc not in lines:
         loc = loc[:-1]
     return lines.get(loc, 1)

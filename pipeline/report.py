@@ -71,7 +71,8 @@ def print_mix(result: MixResult) -> None:
         console.print(f"[yellow]note:[/] {escape(note)}")
     if quarantined := ledger["totals"]["quarantined"]:
         console.print(
-            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}"
+            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",
+            soft_wrap=True,
         )
     stages = ", ".join(f"{name} {n}" for name, n in result.stages.items()) or "nothing had to run"
     console.print(

@@ -85,6 +85,7 @@ class Tokenizer(Protocol):
         ...
 
 
+@lru_cache(maxsize=8)
 def load_tokenizer(name: str = DEFAULT, *, cache: str | Path | None = None, eos: str | None = None) -> Tokenizer:
     """The tokenizer of that name or file.
 

@@ -18,6 +18,8 @@ for variable in (
     "TOKIE_NUM_THREADS",
 ):
     os.environ.setdefault(variable, "1")
+# No test asks the Hugging Face hub for anything.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,12 @@
+"""The process that workers are forked from. Importing this module costs next to nothing, so it can be started first of all."""
+
+from __future__ import annotations
+
+import multiprocess
+import multiprocess.forkserver
+
+
+def start_server() -> None:
+    """Start the process, if it is not there yet; it loads :mod:`pipeline.worker` while this one goes on."""
+    multiprocess.set_forkserver_preload(["pipeline.worker"])
+    multiprocess.forkserver.ensure_running()
