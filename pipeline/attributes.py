@@ -218,9 +218,7 @@ def _compute(store: Store, documents: str, stages: list[Attribute], keys: dict[s
 
 
 def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], keys: dict[str, str], path: Any) -> int:
-    tables = [
-        read(store.path(stage.name, keys[stage.name]) / "data.parquet") for stage in stages
-    ]
+    tables = [read(store.path(stage.name, keys[stage.name]) / "data.parquet") for stage in stages]
     own: list[pa.RecordBatch] = []
     row = 0
     for batch in read_documents(store, documents, ["id", "text", "source", "kind", "language", "license", "turns"]):

@@ -166,9 +166,7 @@ def run_emit(
     if not todo:
         return keys
     with store.scratch("scatter") as scratch:
-        used = pc.unique(
-            read(store.path("plan", plan) / "plan.parquet", ["shard"])["shard"]
-        ).to_pylist()
+        used = pc.unique(read(store.path("plan", plan) / "plan.parquet", ["shard"])["shard"]).to_pylist()
         parts = [scratch / f"{shard}.arrow" for shard in sorted(used)]
         parts_of = [
             {"shard": shard, "documents": shards[shard][0], "catalog": shards[shard][1], "out": str(part)}

@@ -52,11 +52,7 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
         raise UserError(f"{len(rows)} documents begin with {document}", fix="give more digits")
     decision, body = rows[0]
     shard = lineage["shards"][decision["shard"]]
-    catalog = (
-        read(store.path("catalog", shard["catalog"]) / "catalog.parquet")
-        .slice(decision["row"], 1)
-        .to_pylist()[0]
-    )
+    catalog = read(store.path("catalog", shard["catalog"]) / "catalog.parquet").slice(decision["row"], 1).to_pylist()[0]
     plan = read_between(folder / "plan.parquet", "uid", decision["uid"], decision["uid"])
     return {
         "document": {name: body[name] for name in ("id", "source", "kind", "language", "license", "origin", "created")}

@@ -17,7 +17,6 @@ from pipeline.formats import Written, shard_writer
 from pipeline.ingest import quarantined
 from pipeline.recipe import Recipe
 from pipeline.store import Store, make_key
-from pipeline.tables import read
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.readers.base import FileRef

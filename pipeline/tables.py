@@ -27,7 +27,8 @@ def read_between(path: Path, column: str, low: int, high: int) -> pa.Table:
                 continue
             table = file.read_row_group(group, use_threads=False)
             inside = pc.and_(
-                pc.greater_equal(table[column], pa.scalar(low, kind)), pc.less_equal(table[column], pa.scalar(high, kind))
+                pc.greater_equal(table[column], pa.scalar(low, kind)),
+                pc.less_equal(table[column], pa.scalar(high, kind)),
             )
             parts.append(table.filter(inside))
         return pa.concat_tables(parts)

@@ -1,7 +1,7 @@
 """Imported in the server process that workers are forked from, nowhere else.
 
 What every task needs is loaded here once instead of in each worker: imports, the models, and the compiled kernels, which one text
-calls up from their cache. Nothing here may start threads (polars would): a fork would lose them. A test counts them.
+calls up from their cache. Nothing here may start a pool of threads (polars would, if used): a fork would lose it. A test looks.
 """
 
 import signal

@@ -135,7 +135,9 @@ class Corpus:
     :param sources: by name: its files and its reader.
     """
 
-    def __init__(self, folder: Path, sources: dict[str, tuple[dict[str, bytes], str]], amount: str = "{weight: 1}") -> None:
+    def __init__(
+        self, folder: Path, sources: dict[str, tuple[dict[str, bytes], str]], amount: str = "{weight: 1}"
+    ) -> None:
         self.folder, self.out, self.store, self.recipe = folder, folder / "out", folder / "store", folder / "r.yaml"
         (folder / "cards").mkdir(parents=True)
         for name, (files, reader) in sources.items():
@@ -223,7 +225,11 @@ def wounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wounded]:
         amount="{epochs: 1}",
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *map(str, corpus.command())], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pipeline.cli", *map(str, corpus.command())],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     listed = [json.loads(line) for line in (corpus.out / "quarantine.jsonl").read_text().splitlines()]
     yield Wounded(corpus, done.returncode, done.stderr, listed)
@@ -261,7 +267,9 @@ def test_bad_records_do_not_stop_the_rest(wounded: Wounded) -> None:
     assert wounded.code == 0, wounded.said
     assert len(wounded.quarantine) == 18
     assert f"18 records could not be read; where and why: {wounded.corpus.out / 'quarantine.jsonl'}" in wounded.said
-    rows = [row for path in (wounded.corpus.out / "parquet").rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    rows = [
+        row for path in (wounded.corpus.out / "parquet").rglob("*.parquet") for row in pq.read_table(path).to_pylist()
+    ]
     taken = {row["text"] for row in rows}
     assert taken >= {prose(n) for n in (*range(12), *range(20, 26), 27, 28, 40, 41)}
     assert 20 < len(taken & {prose(n) for n in range(500, 700)}) < 180, "what stands before the cut"
@@ -283,7 +291,10 @@ def test_bad_records_leave_no_text_behind(wounded: Wounded) -> None:
     ("files", "expected"),
     [
         ({"a.jsonl": b""}, "its files hold no records"),
-        ({"a.jsonl.zst": zstandard.compress(GOOD)[:30]}, "1 truncated); the first: a.jsonl.zst#byte=0: the compressed stream breaks"),
+        (
+            {"a.jsonl.zst": zstandard.compress(GOOD)[:30]},
+            "1 truncated); the first: a.jsonl.zst#byte=0: the compressed stream breaks",
+        ),
         ({"a.jsonl": LFS}, "a.jsonl#byte=0: a Git LFS pointer, not the file: fetch it with `git lfs pull`"),
     ],
 )
@@ -305,22 +316,46 @@ def test_csv_without_the_mapped_column(tmp_path: Path, run: Run) -> None:
     ("old", "new", "expected"),
     [
         ("  tiny:", "  tinny:", ["unknown source 'tinny'", "r.yaml:7 sources.tinny", "did you mean 'tiny'?"]),
-        ("{weight: 1}", "{weight: 1, tokens: 9}", ["exactly one of weight, tokens and epochs", "r.yaml:7 sources.tiny"]),
+        (
+            "{weight: 1}",
+            "{weight: 1, tokens: 9}",
+            ["exactly one of weight, tokens and epochs", "r.yaml:7 sources.tiny"],
+        ),
         ("{weight: 1}", "{wieght: 1}", ["unknown field 'wieght'", "r.yaml:7", "did you mean 'weight'?"]),
         ("{weight: 1}", "{weight: .inf}", ["finite number", "r.yaml:7 sources.tiny.weight"]),
-        ("{weight: 1}", "{tokens: 99999}", ["asked for 99,999 tokens but can give", "at most 4 epochs", "r.yaml:7 sources.tiny.tokens"]),
+        (
+            "{weight: 1}",
+            "{tokens: 99999}",
+            ["asked for 99,999 tokens but can give", "at most 4 epochs", "r.yaml:7 sources.tiny.tokens"],
+        ),
         ("{weight: 1}", "{epochs: 9}", ["at most 4 epochs", "r.yaml:7 sources.tiny.epochs", "raise max_epochs"]),
         ("budget: 300", "budget: 1_000_000", ["cannot be filled", "r.yaml:2 budget", "lower the budget to"]),
         ("budget: 300", "budget: {{tokens}}", ["not valid YAML", "r.yaml:2", "in quotes"]),
         ("budget: 300", "budget: many", ["valid integer", "r.yaml:2 budget", "recipes/README.md"]),
         ("budget: 300", "budget: 300\n3: 4", ["r.yaml:3 3", "Keys should be strings"]),
         ("budget: 300", "budget: 300\ngroups: 5", ["valid list", "r.yaml:3 groups"]),
-        ("budget: 300", "budget: 300\ngroups: [{name: tiny, weight: 1}]", ["'tiny' names more than one", "r.yaml:3 groups"]),
+        (
+            "budget: 300",
+            "budget: 300\ngroups: [{name: tiny, weight: 1}]",
+            ["'tiny' names more than one", "r.yaml:3 groups"],
+        ),
         ("budget: 300", "budget: 300\nmemory: 1MB", ["memory limit of the joins is too small: 1MB", "raise `memory`"]),
         ("budget: 300", "budget: 300\ntokenizer: other", ["no tokenizer called 'other'", "o200k_base"]),
-        ("quality: false", "safety: {joy: 0.5}", ["do not score the harm 'joy'", "r.yaml:4 filters.safety.joy", "harm_short"]),
-        ("quality: false", "quality: {general: {shine: 1}}", ["unknown quality threshold 'shine'", "quality.shine", "min_words"]),
-        ("quality: false", "drop: [{where: \"tokens > 'many'\", reason: x}]", ["does not hold as SQL", "r.yaml:4", "wellmix columns"]),
+        (
+            "quality: false",
+            "safety: {joy: 0.5}",
+            ["do not score the harm 'joy'", "r.yaml:4 filters.safety.joy", "harm_short"],
+        ),
+        (
+            "quality: false",
+            "quality: {general: {shine: 1}}",
+            ["unknown quality threshold 'shine'", "quality.shine", "min_words"],
+        ),
+        (
+            "quality: false",
+            "drop: [{where: \"tokens > 'many'\", reason: x}]",
+            ["does not hold as SQL", "r.yaml:4", "wellmix columns"],
+        ),
         ("contamination: false", "contamination: [mine.npz]", ["cannot read the hash list", "mine.npz"]),
         ("cards: [cards]", "cards: [elsewhere]", ["no folder of cards at 'elsewhere'", "r.yaml:5 cards"]),
     ],
@@ -379,7 +414,11 @@ def test_mistake_in_an_override(tiny: Corpus, run: Run, override: str, expected:
         ("sensitivity: low", "sensitivity: none", ["'low', 'medium' or 'high'", "tiny.yaml: sensitivity"]),
         ("takedown: none\n", "", ["field 'takedown' is missing", "tiny.yaml: takedown"]),
         ("title: A", "title: [A", ["not valid YAML", "tiny.yaml:"]),
-        ("citation: none", "citation: none\nrefuse: {pretraining: the authors asked}", ["its card refuses pretraining: the authors asked"]),
+        (
+            "citation: none",
+            "citation: none\nrefuse: {pretraining: the authors asked}",
+            ["its card refuses pretraining: the authors asked"],
+        ),
         ("id: CC0-1.0", "id: none-stated", []),
         ("where: {", "where: {path: ../secret.jsonl, ", ["exactly one of path, url and hub", "tiny.yaml: where"]),
     ],
@@ -388,7 +427,11 @@ def test_mistake_in_a_card(tiny: Corpus, run: Run, old: str, new: str, expected:
     tiny.edit(tiny.card(), old, new)
     if not expected:
         tiny.edit(tiny.recipe, "research", "publish")
-        expected = ["may not serve purpose 'publish'", "without a stated licence does not allow publishing", "r.yaml:7 sources.tiny"]
+        expected = [
+            "may not serve purpose 'publish'",
+            "without a stated licence does not allow publishing",
+            "r.yaml:7 sources.tiny",
+        ]
     run(*tiny.command()).tells(*expected)
 
 
@@ -398,7 +441,10 @@ def test_mistake_in_a_card(tiny: Corpus, run: Run, old: str, new: str, expected:
         ("{path: ../secret.jsonl}", ["must stay below the data root", "tiny.yaml: where"]),
         ("{path: /etc/secret.jsonl}", ["must stay below the data root"]),
         ("{path: tiny/*.tsv}", ["no file matches tiny/*.tsv", "WELLMIX_DATA"]),
-        ("{url: 'file:///nowhere/a.jsonl'}", ["cannot list file:///nowhere/a.jsonl: No such file", "card tiny: where.url"]),
+        (
+            "{url: 'file:///nowhere/a.jsonl'}",
+            ["cannot list file:///nowhere/a.jsonl: No such file", "card tiny: where.url"],
+        ),
         ("{url: 'file:///nowhere/*.jsonl'}", ["no file matches file:///nowhere/*.jsonl", "card tiny: where.url"]),
         ("{url: 's9://bucket/*.jsonl'}", ["cannot list s9://bucket/*.jsonl", "Protocol not known"]),
     ],
@@ -539,7 +585,9 @@ def test_explain_mistakes(tiny: Corpus, run: Run) -> None:
     run("explain", tiny.out, "xyz", *given).tells("'xyz' is not a document id", "the first 8 of its 32 hex digits")
     run("explain", tiny.out, "0" * 32, *given).tells("never saw a document", "quarantine.jsonl")
     nowhere = tiny.folder / "nowhere"
-    run("explain", tiny.out, "0" * 8, "--store", nowhere).tells("the store this mix was made with is not here", "--store")
+    run("explain", tiny.out, "0" * 8, "--store", nowhere).tells(
+        "the store this mix was made with is not here", "--store"
+    )
     assert not nowhere.exists()
 
 
@@ -601,7 +649,8 @@ def full_disk(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(pipeline.ingest.pq, "write_table"), (pipeline.output, "_write_json"), (pipeline.output.os, "link")]
+    ("module", "name"),
+    [(pipeline.ingest.pq, "write_table"), (pipeline.output, "_write_json"), (pipeline.output.os, "link")],
 )
 def test_full_disk_leaves_nothing_half(tiny: Corpus, run: Run, module: object, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

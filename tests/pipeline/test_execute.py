@@ -10,11 +10,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_what_workers_are_forked_from_starts_no_threads() -> None:
+def test_what_workers_are_forked_from_starts_no_pools() -> None:
     """A thread of the server is not there in the fork, and whoever waits for it waits for ever."""
     code = (
-        "import os, pyarrow, numpy; threads = lambda: len(os.listdir('/proc/self/task')); before = threads();"
-        "import pipeline.worker; print(before, threads())"
+        "import os, pipeline.worker;"
+        "print(*sorted({open(f'/proc/self/task/{t}/comm').read().strip() for t in os.listdir('/proc/self/task')}), sep=chr(10))"
     )
     names = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKIE_NUM_THREADS")
     found = subprocess.run(
@@ -26,11 +26,14 @@ def test_what_workers_are_forked_from_starts_no_threads() -> None:
         check=True,
         timeout=120,
     )
-    before, after = map(int, found.stdout.split())
-    assert after <= before
+    # jemalloc's cleaners know of forks; polars starts its spill cleaner on import, and nothing here spills
+    harmless = ("python", "jemalloc", "polars-ooc")
+    assert [name for name in found.stdout.split("\n") if name and not name.startswith(harmless)] == []
 
 
 def test_the_command_line_is_light_until_a_command_runs() -> None:
     code = "import sys, pipeline.cli, pipeline.server; print([m for m in ('numba', 'polars', 'datatrove') if m in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
     assert found.stdout.strip() == "[]"
