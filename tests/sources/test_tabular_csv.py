@@ -104,11 +104,12 @@ def test_rows_of_another_width_are_bad_and_the_rest_is_kept(tmp_path):
 
 
 def test_quote_that_is_never_closed_ends_the_file(tmp_path):
+    before = csv.field_size_limit()
     path = write(tmp_path / "a.csv", 'text\none\n"open\n' + "more and more\n" * 1000)
     records, bad = read("csv", path, text="text", max_field_bytes=1024)
     assert [r.text for r in records] == ["one"]
     assert reasons(bad) == ["invalid_csv"]
-    assert csv.field_size_limit() == 131_072
+    assert csv.field_size_limit() == before
 
 
 def test_truncated_stream_keeps_whole_rows(tmp_path):
