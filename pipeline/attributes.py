@@ -7,6 +7,7 @@ short columns, into its ``catalog``: one row a document, everything but the text
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import lru_cache
@@ -28,7 +29,7 @@ from pipeline.tokens import Tokenizer, load_tokenizer
 #: Rows computed at once.
 BATCH_ROWS = 2_000
 
-CATALOG_VERSION = 1
+CATALOG_VERSION = 2
 
 SIGNATURE_SCHEMA = pa.schema([("exact", pa.uint64()), ("words", pa.int32()), ("bands", pa.list_(pa.uint64(), BANDS))])
 TOKENS_SCHEMA = pa.schema([("tokens", pa.int32())])
@@ -38,6 +39,7 @@ DOCUMENT_COLUMNS = pa.schema(
     [
         ("id", pa.string()),
         ("uid", pa.uint64()),
+        ("record", pa.uint64()),
         ("row", pa.int32()),
         ("source", pa.string()),
         ("kind", pa.string()),
@@ -221,13 +223,16 @@ def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], 
     tables = [read(store.path(stage.name, keys[stage.name]) / "data.parquet") for stage in stages]
     own: list[pa.RecordBatch] = []
     row = 0
-    for batch in read_documents(store, documents, ["id", "text", "source", "kind", "language", "license", "turns"]):
+    for batch in read_documents(
+        store, documents, ["id", "text", "source", "kind", "language", "license", "turns", "origin"]
+    ):
         uid = uids(batch["id"])
         own.append(
             pa.RecordBatch.from_arrays(
                 [
                     batch["id"],
                     pa.array(uid),
+                    _records(batch),
                     pa.array(np.arange(row, row + batch.num_rows, dtype=np.int32)),
                     *(batch[name] for name in ("source", "kind", "language", "license")),
                     pc.binary_length(batch["text"]).cast(pa.int32()),
@@ -249,6 +254,14 @@ def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], 
         write_statistics=False,
     )
     return row
+
+
+def _records(documents: pa.RecordBatch) -> pa.Array:
+    """A hash of the raw record each document was cut from: pieces of one book belong on one side of the validation split."""
+    origins = pc.replace_substring_regex(documents["origin"], r"&part=\d+/\d+$", "").to_pylist()
+    names = (f"{source}\x1f{origin}" for source, origin in zip(documents["source"].to_pylist(), origins, strict=True))
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return pa.array(np.frombuffer(digests, dtype="<u8"))
 
 
 def uids(ids: pa.Array) -> np.ndarray:

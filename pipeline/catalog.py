@@ -44,5 +44,5 @@ def facet_cuts() -> dict[str, float]:
 def condition_columns() -> dict[str, str]:
     """Column -> SQL type of everything a ``where`` can name."""
     fields = [*DOCUMENT_COLUMNS, *MEASURES, *Scorer.load().schema, *TOKENS_SCHEMA, *OVERLAP_COLUMNS]
-    columns = {field.name: _SQL_TYPES[field.type] for field in fields if field.name not in ("uid", "row")}
+    columns = {field.name: _SQL_TYPES[field.type] for field in fields if field.name not in ("uid", "record", "row")}
     return columns | {name: kind for name, (_, kind) in DERIVED_COLUMNS.items()} | {"cluster_size": "INTEGER"}

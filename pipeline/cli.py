@@ -110,7 +110,7 @@ def mix(
     """
     from pipeline.server import start_server
 
-    if (workers or os.cpu_count() or 1) > 1 and not (out or Path("shards") / recipe.stem / "manifest.json").exists():
+    if (workers or os.cpu_count() or 1) > 1 and not ((out or Path("shards") / recipe.stem) / "manifest.json").exists():
         # A first run has work for workers: what they load, they load while this process does.
         start_server()
     from pipeline.mix import run_mix

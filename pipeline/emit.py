@@ -98,7 +98,9 @@ def _columns(texts: pa.Table, places: pa.Table, catalog: pa.Table) -> pa.Table:
     columns["stance"] = pa.array(names, pa.string(), mask=abstained)
     columns |= {name: catalog[name] for name in SCORE_FIELDS}
     columns |= {name: places[name] for name in _PLACES.names}
-    return pa.table(columns).cast(pa.schema([*SHARD_SCHEMA, *_PLACES]))
+    # 64-bit offsets while rows are sorted: a large shard, repeated four times, may pass 2 GB of text
+    wide = [field.with_type(pa.large_string()) if field.name == "text" else field for field in SHARD_SCHEMA]
+    return pa.table(columns).cast(pa.schema([*wide, *_PLACES]))
 
 
 class GatherStep(Step):

@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import signal
+import sys
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +36,7 @@ _running = False
 
 def _die_with_parent() -> None:
     """Let a forked helper (multiprocessing's manager) not outlive a run that was killed: it would hold the store's lock for ever."""
-    if _running:
+    if _running and sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 

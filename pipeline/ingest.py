@@ -6,6 +6,7 @@ One task reads one split of one source and writes one artifact: ``documents.parq
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -31,7 +31,7 @@ from sources.card import Card
 from sources.document import SCHEMA, Bad, Record, document_id
 from sources.readers.base import FileRef, Split
 
-INGEST_VERSION = 1
+INGEST_VERSION = 2
 
 #: Records are processed together until they reach one of these.
 BATCH_RECORDS = 2_000
@@ -189,10 +189,17 @@ class _Writer:
             known.append([handle for handle in handles if handle])
         raw = pa.array(flat, pa.string())
         texts = clean(raw, self.card.family)
-        masked, found = self._deidentifier.deidentify(texts, np.asarray(groups), known)
-        self._count(records, groups, raw, texts, masked, found)
+        # What readers leave in labels and extra (titles, links, notes) is people's text too, numbered as the document's.
+        leaves = [(i, *leaf) for i, record in enumerate(records) for leaf in _free_text(record)]
+        everything = pa.concat_arrays([texts, pa.array([holder[at] for _, holder, at in leaves], pa.string())])
+        masked, found = self._deidentifier.deidentify(
+            everything, np.asarray(groups + [i for i, _, _ in leaves], np.int64), known
+        )
+        self._count(groups, raw, texts, masked.slice(0, len(texts)), found)
 
         pieces = masked.to_pylist()
+        for (_, holder, key), value in zip(leaves, pieces[len(texts) :], strict=True):
+            holder[key] = value
         rows: list[dict[str, Any]] = []
         at = 0
         for record in records:
@@ -214,7 +221,6 @@ class _Writer:
 
     def _count(
         self,
-        records: list[Record],
         groups: list[int],
         raw: pa.Array,
         cleaned: pa.Array,
@@ -238,7 +244,7 @@ class _Writer:
                 "role": turn.role,
                 "text": piece.strip(),
                 "author": hash_author(turn.author, self.card.name, self._author_key) if turn.author else None,
-                "labels": orjson.dumps(turn.labels, option=orjson.OPT_NON_STR_KEYS).decode() if turn.labels else None,
+                "labels": _json(turn.labels),
             }
             for turn, piece in zip(record.turns, pieces, strict=True)
             if piece and piece.strip()
@@ -262,9 +268,7 @@ class _Writer:
                 else None,
                 # the turns of a dialogue that was cut stay with its first piece
                 "turns": turns if part == 0 else None,
-                "extra": json.dumps(record.extra, ensure_ascii=False, sort_keys=True, default=str)
-                if record.extra and part == 0
-                else None,
+                "extra": _json(record.extra) if part == 0 else None,
             }
 
     def _languages(self, texts: pa.Array) -> list[str]:
@@ -275,6 +279,29 @@ class _Writer:
             code if code in expected or (probability >= LANGUAGE_SURE and length >= LANGUAGE_MIN_CHARS) else expected[0]
             for code, probability, length in zip(codes, probabilities, lengths, strict=True)
         ]
+
+
+def _json(value: dict[str, Any]) -> str | None:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str) if value else None
+
+
+def _free_text(record: Record) -> Iterator[tuple[Any, Any]]:
+    """(container, key) of each text in a record's labels and extra that could name a person; single plain words cannot.
+
+    The containers are the record's own: what a reader shares between records is copied first.
+    """
+    record.extra = copy.deepcopy(record.extra)
+    waiting: list[Any] = [record.extra]
+    for turn in record.turns or []:
+        turn.labels = copy.deepcopy(turn.labels)
+        waiting.append(turn.labels)
+    while waiting:
+        holder = waiting.pop()
+        for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if isinstance(value, dict | list):
+                waiting.append(value)
+            elif isinstance(value, str) and not value.isalnum():
+                yield holder, key
 
 
 def render_turns(turns: list[dict[str, Any]]) -> str:

@@ -9,7 +9,10 @@ Every step asks the store first: what is there under its key is not made again.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -33,6 +36,7 @@ from pipeline.dedup import dedup_key, run_dedup
 from pipeline.emit import emit_key, run_emit
 from pipeline.execute import Step, run_step
 from pipeline.ingest import ingest_key, quarantined, run_ingest, split_from_json, split_to_json
+from pipeline.names import NameFinder
 from pipeline.output import Lineage, is_current, read_manifest, write_output
 from pipeline.plan import Thresholds, plan_key, run_plan
 from pipeline.recipe import Ingest, Recipe, load_recipe
@@ -95,9 +99,24 @@ class ShardStep(Step):
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         card = Card(**task["card"])
         stages = attributes(task["tokenizer"], task["contamination"])
+        # Readers that join records put them into temporary files; in the store these are swept even after a kill.
+        with store.scratch("ingest") as folder, _temporary(folder):
+            self._do(store, card, stages, task)
+
+    @staticmethod
+    def _do(store: Store, card: Card, stages: tuple[Attribute, ...], task: dict[str, Any]) -> None:
         if not store.has("documents", task["key"]):
             run_ingest(store, card, split_from_json(task["split"]), Ingest(**task["ingest"]), task["key"])
         run_attributes(store, task["key"], stages)
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def run_mix(
@@ -120,6 +139,8 @@ def run_mix(
     workers = workers or os.cpu_count() or 1
     recipe, cards = load_recipe(recipe_path, overrides)
     out = out or Path("shards") / recipe.name
+    if out.is_symlink() or not out.name:
+        out = out.resolve()
     _check_output(out)
     store = Store(store_root)
     release = store.lock()
@@ -168,7 +189,7 @@ def _run(
         workers=workers,
         progress=progress,
         label="ingest and score",
-        weight=lambda task: sum(file["size"] for file in task["split"]["files"]),
+        weight=_task_bytes,
         group=lambda task: task["card"]["name"],
     )
     _check_sources(store, recipe, shards)
@@ -202,7 +223,7 @@ def _run(
         clusters=clusters,
         shards=[{"source": s.source, "documents": s.documents, "catalog": s.catalog} for s in shards],
     )
-    if not is_current(out, recipe, lineage):
+    if not is_current(out, recipe, cards, lineage):
         ran["emit"] += 1
         written = run_emit(
             store,
@@ -243,6 +264,8 @@ def prepare(recipe: Recipe, folder: Path, cards: dict[str, Card]) -> Judges:
     :param folder: the recipe's, to which the files it names are relative.
     :raises UserError: a tokenizer, hash list, label or threshold that does not exist.
     """
+    if recipe.ingest.names:
+        NameFinder()  # says so now if its model is not installed
     contamination = _benchmarks(recipe, folder)
     name = recipe.tokenizer
     tokenizer = str((folder / name).resolve()) if name.endswith(".json") else name
@@ -278,6 +301,11 @@ def _find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]
     return files
 
 
+def _task_bytes(task: dict[str, Any]) -> int:
+    split = task["split"]
+    return (split["stop"] - split["start"]) if split["stop"] else sum(file["size"] for file in split["files"])
+
+
 def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str, Any]:
     return {
         "card": card.model_dump(mode="json"),
@@ -306,12 +334,12 @@ def _check_output(out: Path) -> None:
 
 def _check_sources(store: Store, recipe: Recipe, shards: list[_Shard]) -> None:
     """A source that gave no document would silently turn the recipe into another one."""
-    documents: Counter[str] = Counter()
-    reasons: dict[str, Counter[str]] = {}
+    documents: Counter[str] = Counter(dict.fromkeys(recipe.sources, 0))
+    reasons: dict[str, Counter[str]] = {name: Counter() for name in recipe.sources}
     for shard in shards:
         meta = store.meta("documents", shard.documents)
         documents[shard.source] += meta["documents"]
-        reasons.setdefault(shard.source, Counter()).update(meta["quarantined"] | meta["dropped"])
+        reasons[shard.source].update(meta["quarantined"] | meta["dropped"])
     for source, n in documents.items():
         if n == 0:
             found = ", ".join(f"{count:,} {reason}" for reason, count in reasons[source].most_common())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import uuid
 from collections import Counter, defaultdict
@@ -44,9 +46,29 @@ class LedgerError(RuntimeError):
     """Documents were lost or counted twice: a defect of wellmix, never of the data."""
 
 
-def output_key(recipe: Recipe, lineage: Lineage) -> str:
+def output_key(recipe: Recipe, cards: dict[str, Card], lineage: Lineage) -> str:
     """Changes whenever the output folder would."""
-    return make_key("output", SCHEMA_VERSION, recipe=recipe.model_dump(mode="json"), lineage=asdict(lineage))
+    return make_key(
+        "output",
+        SCHEMA_VERSION,
+        recipe=recipe.model_dump(mode="json"),
+        cards={name: _card_facts(card) for name, card in cards.items()},
+        lineage=asdict(lineage),
+    )
+
+
+def _card_facts(card: Card) -> dict[str, Any]:
+    """What the manifest says of a source."""
+    return {
+        "title": card.title,
+        "family": card.family,
+        "license": card.license.id,
+        "consent": card.consent.basis,
+        "origin": card.origin,
+        "sensitivity": card.sensitivity,
+        "citation": card.citation,
+        "takedown": card.takedown,
+    }
 
 
 def read_manifest(out: Path) -> dict[str, Any] | None:
@@ -58,13 +80,14 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) and {"schema_version", "key", "lineage"} <= manifest.keys() else None
 
 
-def is_current(out: Path, recipe: Recipe, lineage: Lineage) -> bool:
+def is_current(out: Path, recipe: Recipe, cards: dict[str, Card], lineage: Lineage) -> bool:
     """Whether the folder already holds just this output, with every file at its size."""
     manifest = read_manifest(out)
     try:
         return (
             manifest is not None
-            and manifest["key"] == output_key(recipe, lineage)
+            and manifest["key"] == output_key(recipe, cards, lineage)
+            and all((out / name).is_file() for name in ("ledger.json", "quarantine.jsonl"))
             and all((out / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"])
         )
     except (OSError, KeyError, TypeError):
@@ -91,6 +114,10 @@ def write_output(
     plan = store.meta("plan", lineage.plan)
     ledger = make_ledger(store, lineage, plan)
     out.parent.mkdir(parents=True, exist_ok=True)
+    # What an earlier run that was killed here left aside.
+    for left in out.parent.glob(f".{out.name}.*"):
+        if re.fullmatch(r"[0-9a-f]{8}(\.old)?", left.name.removeprefix(f".{out.name}.")):
+            shutil.rmtree(left, ignore_errors=True)
     aside = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}"
     aside.mkdir()
     try:
@@ -100,9 +127,12 @@ def write_output(
             for file in store.meta("shard", key)["files"]:
                 target = aside / file["path"]
                 target.parent.mkdir(parents=True, exist_ok=True)
-                if place.stat().st_dev == aside.stat().st_dev:
+                try:
                     os.link(place / file["path"], target)
-                else:
+                except OSError as error:
+                    if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                        raise
+                    # another device, or a file system without links
                     shutil.copyfile(place / file["path"], target)
                 entries.append(file)
         entries += _finish(aside, entries, tokenizer)
@@ -161,15 +191,7 @@ def _manifest(
     sources = {}
     for name, card in cards.items():
         row = train.get(name, {"documents": 0, "tokens": 0})
-        sources[name] = {
-            "title": card.title,
-            "family": card.family,
-            "license": card.license.id,
-            "consent": card.consent.basis,
-            "origin": card.origin,
-            "sensitivity": card.sensitivity,
-            "citation": card.citation,
-            "takedown": card.takedown,
+        sources[name] = _card_facts(card) | {
             "files": len(files[name]),
             "documents": row["documents"],
             "tokens": row["tokens"],
@@ -183,7 +205,7 @@ def _manifest(
         split["tokens"] += output["tokens"]
     return {
         "schema_version": SCHEMA_VERSION,
-        "key": output_key(recipe, lineage),
+        "key": output_key(recipe, cards, lineage),
         "recipe": recipe.model_dump(mode="json"),
         "sources": sources,
         "entries": plan["shares"],
@@ -234,7 +256,7 @@ def make_ledger(store: Store, lineage: Lineage, plan: dict[str, Any]) -> dict[st
             "dropped": {},
         }
         for name in ("selected", "held_out", "not_drawn"):
-            line[name] = sum(row["documents"] for row in rows if row["outcome"] == name)
+            line[name] = sum(row["documents"] for row in rows if row["outcome"] == name and not row["dropped"])
         line["dropped"] = {row["outcome"]: row["documents"] for row in rows if row["dropped"]}
         line["bytes_dropped"] = sum(row["bytes"] for row in rows if row["dropped"])
         _reconcile(

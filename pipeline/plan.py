@@ -168,7 +168,14 @@ def run_plan(
         store.scratch("plan") as scratch,
         connect(scratch, recipe.memory, workers) as con,
     ):
-        _judge(con, store, recipe, cards, limits, shards, clusters)
+        try:
+            _judge(con, store, recipe, cards, limits, shards, clusters)
+        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+            raise UserError(
+                f"a condition cannot be computed for every document: {str(error).splitlines()[0]}",
+                where=recipe.place("upweight"),
+                fix="look at the `where` of groups, upweight and filters.drop; try_cast gives null instead of an error",
+            ) from None
         shares, notes = _allot(con, recipe)
         _place(con, recipe)
         con.execute(f"""
@@ -237,7 +244,7 @@ def _judge(
     """)
     con.execute(f"""
         CREATE TABLE judged_alone AS
-        SELECT shard, row, uid, id, source, tokens, bytes, quality, cluster, exact_group, cluster_size,
+        SELECT shard, row, uid, record, id, source, tokens, bytes, quality, cluster, exact_group, cluster_size,
                {_reason(recipe, limits)} AS reason,
                {_entry(recipe)} AS entry,
                {_multiplier(recipe)} AS multiplier,
@@ -258,16 +265,16 @@ def _judge(
                    row_number() OVER keepers AS rank,
                    first_value(uid) OVER keepers AS keeper_uid,
                    first_value(exact_group) OVER keepers AS keeper_exact,
-                   min(uid) OVER (PARTITION BY cluster) AS cluster_uid
+                   min(record) OVER (PARTITION BY cluster) AS held_by
             FROM judged_alone j JOIN cards c USING (source)
             WINDOW keepers AS (PARTITION BY cluster ORDER BY (reason IS NULL) DESC, openness DESC, quality DESC, bytes DESC, id)
         )
         SELECT shard, row, uid, source, tokens, bytes, entry, multiplier, cluster_size,
-               CASE WHEN rank > 1 THEN keeper_uid END AS keeper,
+               CASE WHEN reason IS NULL AND rank > 1 THEN keeper_uid END AS keeper,
                CASE WHEN reason IS NOT NULL THEN reason
                     WHEN rank = 1 THEN NULL
                     WHEN exact_group = keeper_exact THEN 'duplicate_exact' ELSE 'duplicate_near' END AS reason,
-               CASE WHEN (mix(cluster_uid, {salt}) >> 11)::DOUBLE / {_UNIT} < {recipe.validation}
+               CASE WHEN (mix(held_by, {salt}) >> 11)::DOUBLE / {_UNIT} < {recipe.validation}
                     THEN 'validation' ELSE 'train' END AS split,
                (mix(uid, {_salt(recipe, _DRAW)}) >> 11)::DOUBLE / {_UNIT} AS u,
                COLUMNS('facet_.*')
@@ -390,12 +397,16 @@ def allot(
         if amount.weight is not None:
             continue
         asked[name] = float(amount.tokens) if amount.tokens is not None else float(amount.epochs or 0) * supply[name]
+        cap = amount.max_epochs or recipe.max_epochs
+        if amount.epochs is not None and amount.epochs <= cap:
+            # a fraction of an epoch is drawn by hash: what it can give is near that fraction, not exactly it
+            asked[name] = min(asked[name], float(capacity[name]))
         # half a token of slack: epochs times supply is not always a whole number
         if asked[name] > capacity[name] + 0.5:
             at = ("sources", name) if name in recipe.sources else ("groups", list(amounts).index(name))
             raise UserError(
                 f"{name!r} is asked for {asked[name]:,.0f} tokens but can give {capacity[name]:,}"
-                f" ({supply[name]:,} eligible, at most {amount.max_epochs or recipe.max_epochs:g} epochs)",
+                f" ({supply[name]:,} eligible, at most {cap:g} epochs)",
                 where=recipe.place(*at, "tokens" if amount.tokens is not None else "epochs"),
                 fix="ask for less, raise max_epochs, or loosen the filters",
             )
@@ -411,15 +422,16 @@ def allot(
     basis = recipe.weight_basis or sum(weights.values()) or 1.0
     for name, weight in weights.items():
         asked[name] = targets[name] = weight / basis * rest
-    open_entries = {name for name, weight in weights.items() if weight > 0}
+    # lists, not sets: float sums must not depend on the order strings hash in
+    open_entries = [name for name, weight in weights.items() if weight > 0]
     while True:
-        full = {name for name in open_entries if targets[name] > capacity[name]}
+        full = [name for name in open_entries if targets[name] > capacity[name]]
         if not full:
             break
         excess = sum(targets[name] - capacity[name] for name in full)
         for name in full:
             targets[name] = float(capacity[name])
-        open_entries -= full
+        open_entries = [name for name in open_entries if name not in full]
         share = sum(weights[name] for name in open_entries)
         if not open_entries:
             if excess > 0.5:

@@ -7,6 +7,7 @@ field and the fix.
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ class Amount(_Strict):
     weight: float | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=0)
     epochs: float | None = Field(default=None, ge=0)
-    max_epochs: float | None = Field(default=None, gt=0)
+    max_epochs: float | None = Field(default=None, gt=0, le=255)
 
     @model_validator(mode="after")
     def _one(self) -> Amount:
@@ -100,7 +101,7 @@ class Selector(_Strict):
             if (band := getattr(self, column)) is not None:
                 parts.append(f"{column} >= {band[0]} AND {column} < {band[1]}")
         if self.where:
-            parts.append(f"({self.where})")
+            parts.append(f"({self.where}\n)")
         return "coalesce(" + (" AND ".join(parts) or "true") + ", false)"
 
 
@@ -121,6 +122,24 @@ class DropRule(_Strict):
 
     where: str
     reason: str = Field(pattern=r"^[a-z0-9_]+$")
+
+    @field_validator("reason")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        taken = (
+            "selected",
+            "held_out",
+            "not_drawn",
+            "repeated_id",
+            "language",
+            "duplicate",
+            "quality",
+            "safety",
+            "contaminated",
+        )
+        if value.startswith(taken):
+            raise ValueError(f"the ledger uses {value!r} itself; choose another reason, e.g. my_{value}")
+        return value
 
 
 class Filters(_Strict):
@@ -143,6 +162,14 @@ class Filters(_Strict):
     contamination: Literal["all", False] | list[str] = "all"
     near_duplicates: float | Literal[False] = Field(default=0.75)
     drop: list[DropRule] = []
+
+    @field_validator("safety")
+    @classmethod
+    def _probabilities(cls, value: dict[str, float] | Literal[False]) -> dict[str, float] | Literal[False]:
+        for label, cut in (value or {}).items():
+            if not 0 <= cut <= 1:
+                raise ValueError(f"{label}: {cut:g} is no probability; give a number from 0 to 1, or `safety: false`")
+        return value
 
     @field_validator("near_duplicates")
     @classmethod
@@ -173,7 +200,7 @@ class Shards(_Strict):
     """
 
     formats: list[Literal["parquet", "jsonl", "megatron", "mds", "datatrove"]] = ["parquet"]
-    size: int = Field(default=256 << 20, ge=1 << 16)
+    size: int = Field(default=256 << 20, ge=1 << 16, le=1 << 30)
 
     @field_validator("formats")
     @classmethod
@@ -211,7 +238,7 @@ class Recipe(_Strict):
     upweight: list[Upweight] = []
     weight_basis: float | None = Field(default=None, gt=0)
     temperature: float = Field(default=1.0, ge=0.05)
-    max_epochs: float = Field(default=4.0, gt=0)
+    max_epochs: float = Field(default=4.0, gt=0, le=255)
     validation: float = Field(default=0.005, ge=0, lt=0.5)
     tokenizer: str = "o200k_base"
     filters: Filters = Filters()
@@ -330,12 +357,24 @@ def check_condition(condition: str, where: str) -> None:
         con.execute(
             f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in condition_columns().items())})"
         )
-        # A row, so that a comparison that can never be made (tokens > 'many') is found now.
+        # Rows, so that a comparison that can never be made (tokens > 'many') is found now.
+        values = ", ".join("'text'" if kind == "VARCHAR" else "300" for kind in condition_columns().values())
+        con.execute(f"INSERT INTO documents VALUES ({values})")
         con.execute("INSERT INTO documents DEFAULT VALUES")
         statements = con.extract_statements(f"SELECT coalesce(({condition}\n), false) FROM documents")
         if len(statements) != 1:
             raise UserError("a condition is one SQL expression", where=where, fix="remove the semicolon")
         con.execute(f"SELECT * FROM documents WHERE ({condition}\n)")
+        calls = set(re.findall(r"(\w+)\s*\(", condition.lower())) | set(re.findall(r"\bcurrent_\w+", condition.lower()))
+        unsteady = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
+        if names := sorted(
+            calls & {name for (name,) in unsteady.fetchall()} | {c for c in calls if c.startswith("current_")}
+        ):
+            raise UserError(
+                f"{names[0]} gives another answer at another time: the same recipe would not make the same mix",
+                where=where,
+                fix="use columns of the document only",
+            )
     except duckdb.Error as error:
         message = str(error).split("\n\n")[0].splitlines()[0]
         raise UserError(

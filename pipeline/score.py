@@ -18,7 +18,9 @@ from sources.files import open_binary
 from sources.readers.base import FileRef
 from sources.readers.streams import BROKEN
 
+#: Texts are scored together until they reach one of these.
 BATCH_ROWS = 2_000
+BATCH_CHARS = 4_000_000
 
 
 def score_file(texts: Path, out: Path) -> dict[str, Any]:
@@ -74,6 +76,7 @@ def _batches(path: Path) -> Iterator[tuple[list[str], list[str], list[str]]]:
     ids: list[str] = []
     texts: list[str] = []
     bad: list[str] = []
+    chars = 0
     try:
         with open_binary(FileRef(str(path), path.name, 0, "")) as file:
             for number, line in enumerate(file, 1):
@@ -89,11 +92,13 @@ def _batches(path: Path) -> Iterator[tuple[list[str], list[str], list[str]]]:
                 except (KeyError, TypeError):
                     bad.append(f"{path}:{number} has no string in field 'text'")
                 else:
-                    ids.append(str(record.get("id", number)))
+                    given = record.get("id")
+                    ids.append(str(number if given is None else given))
                     texts.append(text)
-                if len(texts) >= BATCH_ROWS:
+                    chars += len(text)
+                if len(texts) + len(bad) >= BATCH_ROWS or chars >= BATCH_CHARS:
                     yield ids, texts, bad
-                    ids, texts, bad = [], [], []
+                    ids, texts, bad, chars = [], [], [], 0
     except BROKEN as error:
         raise UserError(f"the compressed file is broken: {error}", where=path, fix="get it whole") from None
     except OSError as error:

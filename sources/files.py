@@ -97,11 +97,12 @@ def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
 
 def _remote(card: Card) -> list[FileRef]:
     urls = [card.where.url] if isinstance(card.where.url, str) else card.where.url or []
-    refs: list[FileRef] = []
+    found_files: dict[str, tuple[str, str, int, str]] = {}
     for url in urls:
         try:
             fs, path = fsspec.url_to_fs(url)
-            found = fs.glob(path) if any(c in path for c in "*?[") else [path]
+            web = url.startswith(("http://", "https://"))
+            found = fs.glob(path) if any(c in path for c in ("*[" if web else "*?[")) else [path]
             # Names are relative to the folder before the first wildcard, so that a/index.xml and b/index.xml stay two files.
             folder = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
             # What stands before the path (scheme, and for github also repository and commit) is needed to open a file.
@@ -110,15 +111,23 @@ def _remote(card: Card) -> list[FileRef]:
                 info = fs.info(item)
                 if info.get("type") == "file":
                     full = fs.unstrip_protocol(item) if scheme is None else scheme + item
-                    name = item.removeprefix(folder).strip("/")
-                    refs.append(FileRef(full, name, int(info.get("size") or 0), str(fs.ukey(item))))
+                    # fsspec takes web files for static: what the server says of a version goes into the fingerprint
+                    state = [str(fs.ukey(item)), *(str(info.get(key)) for key in ("ETag", "Last-Modified", "Digest"))]
+                    size = int(info.get("size") or 0)
+                    found_files[full] = (item, folder, size, hashlib.blake2b(repr(state).encode()).hexdigest()[:32])
         except (OSError, ValueError, ImportError) as error:
             raise UserError(
                 f"source {card.name!r}: cannot list {url}: {getattr(error, 'strerror', None) or error}",
                 where=f"card {card.name}: where.url",
                 fix="check the address, that you may read it, and that the library for it is installed",
             ) from None
-    return refs
+    # Of several URLs, names start below the folder they share, so that a/posts.jsonl and b/posts.jsonl stay two files.
+    folders = {folder for _, folder, _, _ in found_files.values()}
+    shared = os.path.commonpath(folders) if len(folders) > 1 and len({f[:1] for f in folders}) == 1 else None
+    return [
+        FileRef(full, item.removeprefix(folder if shared is None else shared).strip("/"), size, fingerprint)
+        for full, (item, folder, size, fingerprint) in found_files.items()
+    ]
 
 
 def open_binary(ref: FileRef) -> BinaryIO:

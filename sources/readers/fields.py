@@ -190,6 +190,8 @@ class Fields(Options):
         ways = [name for name in type(self).model_fields if name.startswith("turn") and getattr(self, name)]
         if len(ways) > 1:
             raise ValueError(f"give only one of {', '.join(ways)}")
+        if ways and self.text is not None:
+            raise ValueError(f"give only one of text and {ways[0]}: a document is either prose or turns")
         if not ways and self.text is None:
             raise ValueError("say where the text is: text, turns, turn_list, turn_tree, turn_lines or turn_glued")
         return self

@@ -186,6 +186,52 @@ def test_a_cluster_is_on_one_side_of_the_split(sample_mix) -> None:
     assert sides["train"] | sides["validation"] == train
 
 
+def test_pieces_of_one_record_are_on_one_side_of_the_split(sample_mix, tmp_path: Path) -> None:
+    """Chapters cut into pieces: a held-out half of a chapter would be half known."""
+    result = rerun(sample_mix, tmp_path / "out", "ingest.max_chars=1000", "validation=0.3", "budget=20000")
+    lineage = result.manifest["lineage"]
+    store = Store(sample_mix[1])
+    sides: dict[str, set[str]] = {}
+    for row in pq.read_table(store.path("plan", lineage["plan"]) / "decisions.parquet").to_pylist():
+        if row["cluster_size"] == 1:
+            shard = lineage["shards"][row["shard"]]
+            origin = pq.read_table(store.path("documents", shard["documents"]) / "documents.parquet")["origin"][
+                row["row"]
+            ].as_py()
+            sides.setdefault(f"{shard['source']} {origin.split('&part=')[0]}", set()).add(row["split"])
+    assert sum("part" in r["origin"] for r in shards(result)) > 20
+    assert all(len(side) == 1 for side in sides.values())
+    assert {side for (side,) in sides.values()} == {"train", "validation"}
+
+
+def test_a_source_of_several_urls_keeps_every_file(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.jsonl").write_text(
+            json.dumps({"text": f"A text of folder {name} that has enough words. " * 5}) + "\n"
+        )
+    (tmp_path / "cards").mkdir()
+    card = (ROOT / "sources/cards/sample-general.yaml").read_text()
+    card = re.sub(
+        r"where:.*?license:",
+        f"""where:
+  url: ["file://{tmp_path}/a/x.jsonl", "file://{tmp_path}/b/x.jsonl", "file://{tmp_path}/a/*.jsonl"]
+reader: {{name: jsonl, text: text}}
+license:""",
+        card,
+        flags=re.S,
+    ).replace("name: sample-general", "name: two")
+    (tmp_path / "cards/two.yaml").write_text(card)
+    (tmp_path / "r.yaml").write_text(
+        "purpose: research\nbudget: 1\ncards: [cards]\nsources: {two: {epochs: 1}}\nvalidation: 0\n"
+    )
+    result = run_mix(
+        tmp_path / "r.yaml", out=tmp_path / "out", store_root=tmp_path / "store", workers=1, show_progress=False
+    )
+    assert result.ledger["totals"]["documents"] == 2
+    assert result.ledger["totals"]["quarantined"] == 0
+
+
 def test_second_run_does_nothing(sample_mix) -> None:
     again = rerun(sample_mix, sample_mix[0].out)
     assert again.summary()["stages_run"] == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -76,11 +78,43 @@ def test_nothing_identifying_is_written(tmp_path: Path, card: Card) -> None:
     turns = rows[0]["turns"]
     assert turns[0]["author"] == rows[0]["author"] != turns[1]["author"]
     assert len(rows[0]["author"]) == 32
-    assert turns[1]["labels"] == '{"score":3}'
+    assert json.loads(turns[1]["labels"]) == {"score": 3}
     assert "[EMAIL_1]" in turns[0]["text"]
     assert "[EMAIL_1]" in turns[1]["text"], "one value, one number in all turns of a document"
     assert meta["deidentified"] == 1
     assert meta["redactions"]["email"] == 2
+
+
+def test_titles_links_and_notes_are_deidentified_too(tmp_path: Path, card: Card) -> None:
+    shared = {
+        "title": "I'm u/jane_doe99, mail jane.doe@example.org",
+        "tags": ["sleep", "call +1 202-555-0143"],
+        "score": 4,
+    }
+    records = [
+        Record("a", "f#a", "Write to jane.doe@example.org.", extra=shared),
+        Record(
+            "b",
+            "f#b",
+            turns=[Turn("poster", "Hello.", None, {"note": "she is jane.doe@example.org", "votes": 2})],
+            extra=shared,
+        ),
+    ]
+    rows, _, _ = ingest(tmp_path, card, records)
+    stored = str(rows)
+    for secret in ("jane_doe99", "jane.doe@", "555-0143"):
+        assert secret not in stored
+    assert rows[0]["text"] == "Write to [EMAIL_1]."
+    assert json.loads(rows[0]["extra"])["title"] == "I'm [USER_1], mail [EMAIL_1]"
+    assert json.loads(rows[0]["extra"])["tags"][0] == "sleep"
+    assert json.loads(rows[1]["turns"][0]["labels"]) == {"note": "she is [EMAIL_1]", "votes": 2}
+    assert "jane_doe99" in shared["title"], "what a reader shares between records is not changed under it"
+
+
+def test_labels_of_any_type_are_kept(tmp_path: Path, card: Card) -> None:
+    labels = {"price": Decimal("1.5"), "day": datetime(2024, 5, 1), "big": 2**70}
+    rows, _, _ = ingest(tmp_path, card, [Record("a", "f#a", turns=[Turn("poster", "Hello there.", None, labels)])])
+    assert json.loads(rows[0]["turns"][0]["labels"]) == {"price": "1.5", "day": "2024-05-01 00:00:00", "big": 2**70}
 
 
 def test_counts_reconcile(tmp_path: Path, card: Card) -> None:

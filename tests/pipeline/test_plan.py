@@ -60,6 +60,11 @@ def test_water_filling(entries: list[tuple[float, int]], budget: int) -> None:
             assert level[n] <= max(free) * (1 + 1e-9)
 
 
+def test_a_fraction_of_an_epoch_at_its_cap_gives_what_there_is() -> None:
+    asked, targets, _ = allot(recipe(10_000, {"a": {"epochs": 0.5, "max_epochs": 0.5}}), {"a": 48}, {"a": 100})
+    assert asked == targets == {"a": 48}
+
+
 @pytest.mark.parametrize(
     ("amount", "message"),
     [({"tokens": 900}, "asked for 900 tokens but can give 400"), ({"epochs": 5}, "at most 4 epochs")],

@@ -49,6 +49,11 @@ def test_defaults(tmp_path: Path) -> None:
         (GOOD + "upweight:\n  - {where: 'no_such > 1', multiply: 2}\n", ["no_such", "r.yaml:7", "wellmix columns"]),
         (GOOD + "upweight:\n  - {where: 'tokens > 1; select 1', multiply: 2}\n", ["upweight.0.where"]),
         (GOOD + "groups:\n  - {name: g, facet: joy, weight: 1}\n", ["no facet is called 'joy'", "r.yaml:7"]),
+        (GOOD + "upweight:\n  - {where: 'random() < 0.5', multiply: 2}\n", ["random", "another time"]),
+        (GOOD + "upweight:\n  - {where: 'source::INTEGER > 1', multiply: 2}\n", ["Could not convert"]),
+        (GOOD + "filters: {drop: [{where: 'tokens > 5', reason: selected}]}\n", ["the ledger uses 'selected' itself"]),
+        (GOOD + "filters: {safety: {harm: 50}}\n", ["no probability"]),
+        (GOOD + "max_epochs: 300\n", ["255"]),
         (GOOD + "filters: {near_duplicates: 3}\n", ["between 0.5 and 1", "r.yaml:6"]),
         ("sources: [", ["not valid YAML", "r.yaml:"]),
         ("- a\n", ["a recipe is a mapping"]),
@@ -59,6 +64,13 @@ def test_mistakes_name_place_and_fix(tmp_path: Path, text: str, expected: list[s
         load_recipe(write(tmp_path, text))
     for part in expected:
         assert part in str(caught.value)
+
+
+def test_a_comment_in_a_condition_ends_with_its_line(tmp_path: Path) -> None:
+    recipe, _ = load_recipe(
+        write(tmp_path, GOOD + "upweight:\n  - {where: 'relevance > 3 -- good ones', family: forum, multiply: 2}\n")
+    )
+    assert recipe.upweight[0].sql.count("\n") == 1
 
 
 def test_conditions_reach_no_files(tmp_path: Path) -> None:
