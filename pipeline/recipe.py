@@ -200,7 +200,7 @@ class Shards(_Strict):
     """
 
     formats: list[Literal["parquet", "jsonl", "megatron", "mds", "datatrove"]] = ["parquet"]
-    size: int = Field(default=256 << 20, ge=1 << 16, le=1 << 30)
+    size: int = Field(default=128 << 20, ge=1 << 16, le=1 << 30)
 
     @field_validator("formats")
     @classmethod
