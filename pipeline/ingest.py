@@ -1,4 +1,6 @@
-"""Ingest: raw records in, clean and de-identified documents out. Nothing identifying is written before or after.
+"""Ingest: raw records in, clean and de-identified documents out. Nothing identifying is written.
+
+(Readers that must join distant records spool them, raw, into the store's ``tmp`` while they run; it is swept even after a kill.)
 
 One task reads one split of one source and writes one artifact: ``documents.parquet`` (:data:`sources.document.SCHEMA`),
 ``quarantine.parquet`` (locator and reason of each record that could not be read, never its text) and the counts for the ledger.
@@ -349,11 +351,6 @@ def _nearest(text: str, mark: str, low: int, aim: int, high: int) -> int:
     return before if aim - before <= after - aim else after
 
 
-def file_ref(raw: dict[str, Any]) -> FileRef:
-    """A :class:`FileRef` from its JSON form."""
-    return FileRef(**raw)
-
-
 def split_to_json(split: Split) -> dict[str, Any]:
     """JSON form of a split, for task files."""
     return {
@@ -365,4 +362,4 @@ def split_to_json(split: Split) -> dict[str, Any]:
 
 def split_from_json(raw: dict[str, Any]) -> Split:
     """Inverse of :func:`split_to_json`."""
-    return Split(tuple(file_ref(f) for f in raw["files"]), raw["start"], raw["stop"])
+    return Split(tuple(FileRef(**file) for file in raw["files"]), raw["start"], raw["stop"])
