@@ -33,7 +33,7 @@ from sources.card import Card
 from sources.document import SCHEMA, Bad, Record, document_id
 from sources.readers.base import FileRef, Split
 
-INGEST_VERSION = 2
+INGEST_VERSION = 3
 
 #: Records are processed together until they reach one of these.
 BATCH_RECORDS = 2_000
@@ -288,10 +288,12 @@ def _json(value: dict[str, Any]) -> str | None:
 
 
 def _free_text(record: Record) -> Iterator[tuple[Any, Any]]:
-    """(container, key) of each text in a record's labels and extra that could name a person; single plain words cannot.
+    """(container, key) of each text in a record's labels and extra that could name a person. A single plain word cannot, unless
+    it is a handle of the record's own authors.
 
     The containers are the record's own: what a reader shares between records is copied first.
     """
+    handles = {record.author, *(turn.author for turn in record.turns or [])}
     record.extra = copy.deepcopy(record.extra)
     waiting: list[Any] = [record.extra]
     for turn in record.turns or []:
@@ -302,7 +304,7 @@ def _free_text(record: Record) -> Iterator[tuple[Any, Any]]:
         for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
             if isinstance(value, dict | list):
                 waiting.append(value)
-            elif isinstance(value, str) and not value.isalnum():
+            elif isinstance(value, str) and (not value.isalnum() or value in handles):
                 yield holder, key
 
 

@@ -111,6 +111,13 @@ def test_titles_links_and_notes_are_deidentified_too(tmp_path: Path, card: Card)
     assert "jane_doe99" in shared["title"], "what a reader shares between records is not changed under it"
 
 
+def test_a_bare_handle_of_the_author_is_no_label(tmp_path: Path, card: Card) -> None:
+    extra = {"posted_by": "walkingdog77", "topic": "sleep"}
+    rows, _, _ = ingest(tmp_path, card, [Record("a", "f#a", "A long day.", author="walkingdog77", extra=extra)])
+    assert "walkingdog77" not in str(rows)
+    assert json.loads(rows[0]["extra"])["topic"] == "sleep"
+
+
 def test_labels_of_any_type_are_kept(tmp_path: Path, card: Card) -> None:
     labels = {"price": Decimal("1.5"), "day": datetime(2024, 5, 1), "big": 2**70}
     rows, _, _ = ingest(tmp_path, card, [Record("a", "f#a", turns=[Turn("poster", "Hello there.", None, labels)])])
