@@ -2,20 +2,22 @@
 
 Random splits flatter a text classifier, since it learns what a corpus looks like. Here whole groups of corpora are held
 out in turn (corpora that share texts form one group), a training text that shares ten running words with a held-out
-text is left out, and teacher and student are fitted without the held-out fold. Calibration (two numbers a label) and
-thresholds are fitted on the pooled held-out scores themselves: rank figures hardly depend on them, rates at a
+text is left out, and teacher and students are fitted without the held-out fold. Calibration (two to four numbers a label)
+and thresholds are fitted on the pooled held-out scores themselves: rank figures hardly depend on them, rates at a
 threshold do.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from classifiers.corpora import HEAD_INDEX, Example, group_of
-from classifiers.taxonomy import FACETS
+from classifiers.calibrate import ece
+from classifiers.corpora import HEAD_INDEX, HEADS, Example, group_of
+from classifiers.taxonomy import BEHAVIOURS, FACETS
 
 #: Running words two texts may not share across a split.
 SHARED_WORDS = 10
@@ -49,8 +51,8 @@ class Rate:
 
 
 def folds_of(examples: list[Example], folds: int) -> dict[str, int]:
-    """Which fold each group of annotated corpora is held out in: largest groups first, each to the smallest fold."""
-    sizes = Counter(group_of(example.corpus) for example in examples if example.annotated)
+    """Which fold each group of corpora is held out in: largest groups first, each to the smallest fold."""
+    sizes = Counter(group_of(example.corpus) for example in examples)
     filled = [0] * folds
     chosen: dict[str, int] = {}
     for group, size in sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0])):
@@ -82,6 +84,8 @@ def tainted(lines: list[str], held_out: np.ndarray, fold: np.ndarray, folds: int
 
 def _shingles(line: str) -> list[int]:
     words = line.split(" ")
+    if len(words) < SHARED_WORDS:
+        return [hash(line)] if line else []
     return [hash(tuple(words[at : at + SHARED_WORDS])) for at in range(len(words) - SHARED_WORDS + 1)]
 
 
@@ -114,11 +118,6 @@ def f1(truth: np.ndarray, chosen: np.ndarray) -> float:
     return 2 * both / max(1, int(truth.sum()) + int(chosen.sum()))
 
 
-def annotated_relevance(targets: np.ndarray) -> np.ndarray:
-    """Relevance 0-5 from its cumulative targets (or probabilities)."""
-    return targets[:, [HEAD_INDEX[f"relevance_{k}"] for k in range(1, 6)]].sum(axis=1)
-
-
 def lived_experience(targets: np.ndarray) -> np.ndarray:
     """Texts a toxicity filter must not take: no harm, and a disclosure or a theme (relevance >= 3) of adversity."""
     column = {name: targets[:, i] > 0.5 for name, i in HEAD_INDEX.items()}
@@ -126,36 +125,96 @@ def lived_experience(targets: np.ndarray) -> np.ndarray:
     return ~column["safety_harm"] & (column["safety_disclosure"] | about)
 
 
-def figures(targets: np.ndarray, scores: np.ndarray, thresholds: dict[str, float]) -> dict[str, float]:
-    """Ranking and decision figures of calibrated scores against annotations.
+#: Resamples of a bootstrap interval.
+RESAMPLES = 200
 
-    :param targets: shape (texts, heads), the annotators' labels.
-    :param scores: shape (texts, heads), calibrated probabilities of held-out texts.
-    :return: figure by name; those that cannot be computed, for want of one class, are left out.
+#: The measures of the goals: name -> what it is.
+HEADLINES: dict[str, str] = {
+    "relevance_spearman": "relevance, Spearman",
+    "relevance_f1": "relevance at 3 or more, F1",
+    "relevance_auroc": "relevance at 3 or more, AUROC",
+    "relevance_mae": "relevance, mean absolute error (of 5)",
+    "facets_auroc": "facets, macro AUROC",
+    "behaviours_auroc": "behaviours, macro AUROC",
+    "support_spearman": "support where somebody responds, Spearman",
+    "disclosure_auroc": "disclosure, AUROC",
+    "harm_auroc": "any harm, AUROC",
+    "harm_ap": "any harm, average precision",
+    "ece": "calibration error, mean of all labels",
+}
+
+
+def expected(scores: np.ndarray, scale: str = "relevance", steps: int = 5) -> np.ndarray:
+    """Expected value of a scale from the probabilities of its steps, shape (texts,)."""
+    return scores[:, [HEAD_INDEX[f"{scale}_{k}"] for k in range(1, steps + 1)]].sum(axis=1)
+
+
+def headlines(truth: np.ndarray, scores: np.ndarray, cut: float) -> dict[str, float]:
+    """The measures of :data:`HEADLINES`.
+
+    :param truth: 0 or 1, shape (texts, heads).
+    :param scores: calibrated probabilities of held-out texts, same shape.
+    :param cut: relevance from which a text counts as 3 or more.
     """
-    relevance, expected = annotated_relevance(targets), annotated_relevance(scores)
-    result = {
-        "relevance_spearman": spearman(relevance, expected),
-        "relevance_auroc_3": auroc(relevance >= 3, expected),
-        "relevance_f1_3": f1(relevance >= 3, expected >= thresholds["relevance"]),
-        "relevance_mae": float(np.abs(relevance - expected).mean()),
-        "facets_macro_auroc": float(np.mean([_head_auroc(targets, scores, f"facet_{name}") for name in FACETS])),
+    relevance, guessed = expected(truth), expected(scores)
+    harm = HEAD_INDEX["safety_harm"]
+    answered = truth[:, HEAD_INDEX["responds"]] > 0.5
+    return {
+        "relevance_spearman": spearman(relevance, guessed),
+        "relevance_f1": f1(relevance >= 3, guessed >= cut),
+        "relevance_auroc": auroc(relevance >= 3, guessed),
+        "relevance_mae": float(np.abs(relevance - guessed).mean()),
+        "facets_auroc": macro(truth, scores, [f"facet_{name}" for name in FACETS]),
+        "behaviours_auroc": macro(truth, scores, [f"behaviour_{name}" for name in BEHAVIOURS]),
+        "support_spearman": spearman(expected(truth, "support", 3)[answered], expected(scores, "support", 3)[answered]),
+        "disclosure_auroc": macro(truth, scores, ["safety_disclosure"]),
+        "harm_auroc": auroc(truth[:, harm], scores[:, harm]),
+        "harm_ap": average_precision(truth[:, harm], scores[:, harm]),
+        "ece": float(np.mean([ece(truth[:, i], scores[:, i]) for i in range(len(HEADS))])),
     }
-    for name in HEAD_INDEX:
-        if not name.startswith(("relevance_", "support_")):
-            result[f"auroc_{name}"] = _head_auroc(targets, scores, name)
-    steps = [HEAD_INDEX[f"support_{k}"] for k in range(1, 4)]
-    support, guessed = targets[:, steps].sum(axis=1), scores[:, steps].sum(axis=1)
-    result["support_spearman"] = spearman(support, guessed)
-    answered = targets[:, HEAD_INDEX["responds"]] > 0.5
-    result["support_spearman_of_answered"] = spearman(support[answered], guessed[answered])
-    return {name: round(value, 4) for name, value in result.items() if not np.isnan(value)}
 
 
-def _head_auroc(targets: np.ndarray, scores: np.ndarray, name: str) -> float:
-    column = HEAD_INDEX[name]
-    known = ~np.isnan(targets[:, column])
-    return auroc(targets[known, column] > 0.5, scores[known, column])
+def macro(truth: np.ndarray, scores: np.ndarray, names: list[str]) -> float:
+    """Mean AUROC of labels, those without both classes left out."""
+    values = [auroc(truth[:, HEAD_INDEX[name]], scores[:, HEAD_INDEX[name]]) for name in names]
+    return float(np.nanmean(values)) if not np.all(np.isnan(values)) else float("nan")
+
+
+def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the precision-recall curve, ties counted at the lower precision; NaN without positives."""
+    truth = np.asarray(truth) > 0.5
+    if not truth.any():
+        return float("nan")
+    order = np.lexsort((truth, -scores))  # among equal scores, negatives first
+    hits = np.cumsum(truth[order])
+    precision = hits / np.arange(1, len(order) + 1)
+    return float(precision[truth[order]].mean())
+
+
+def best_f1(truth: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
+    """Highest F1 over cuts and the lowest cut that reaches it."""
+    cuts = np.round(np.arange(0.02, 0.98, 0.02), 2)
+    values = [f1(truth > 0.5, scores >= cut) for cut in cuts]
+    return max(values), float(cuts[int(np.argmax(values))])
+
+
+def interval(measure: Callable[[np.ndarray], float], groups: list[str], seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of a measure of chosen rows.
+
+    Texts of one corpus are alike, so corpora are drawn, not texts (cluster bootstrap, Field and Welsh 2007): the interval
+    says what another choice of corpora might have given.
+    """
+    random = np.random.default_rng(seed)
+    places: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        places.setdefault(group, []).append(row)
+    members = [np.array(rows) for rows in places.values()]
+    values = []
+    for _ in range(RESAMPLES):
+        rows = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
+        values.append(measure(rows))
+    values = [value for value in values if not np.isnan(value)]
+    return (float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975))) if values else (np.nan, np.nan)
 
 
 def safety_errors(targets: np.ndarray, scores: np.ndarray, threshold: float | np.ndarray) -> tuple[Rate, Rate]:
@@ -169,26 +228,3 @@ def safety_errors(targets: np.ndarray, scores: np.ndarray, threshold: float | np
         Rate(int((lived & removed).sum()), int(lived.sum())),
         Rate(int((harmful & ~removed).sum()), int(harmful.sum())),
     )
-
-
-def platt(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Scale and offset that make logits probabilities (Platt 1999, with his smoothed targets), by Newton's method.
-
-    The scale is drawn to 1 by a weak prior and kept positive, so that a head with few positives keeps its order.
-    """
-    positives, negatives = float((truth > 0.5).sum()), float((truth <= 0.5).sum())
-    if positives < 5 or negatives < 5:
-        return 1.0, 0.0
-    goal = np.where(truth > 0.5, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    scale, offset = 1.0, 0.0
-    for _ in range(50):
-        p = 1.0 / (1.0 + np.exp(-(scale * logits + offset)))
-        w = np.maximum(p * (1 - p), 1e-9)
-        gradient = np.array([((p - goal) * logits).sum() + (scale - 1.0), (p - goal).sum()])
-        curvature = np.array([[(w * logits**2).sum() + 1.0, (w * logits).sum()], [(w * logits).sum(), w.sum() + 1e-6]])
-        step = np.linalg.solve(curvature, gradient)
-        step *= min(1.0, 1.0 / float(np.abs(step).max()))
-        scale, offset = max(0.1, scale - step[0]), offset - step[1]
-        if np.abs(step).max() < 1e-6:
-            break
-    return float(scale), float(offset)

@@ -15,15 +15,11 @@ from dataclasses import dataclass, field
 import fasttext
 import numba
 import numpy as np
-import pyarrow as pa
 
-#: Goes into the version of a Scorer: change it whenever :func:`normalise_into` or the window rule changes.
+from classifiers.windows import Windows
+
+#: Goes into the version of a Scorer: change it whenever :func:`normalise_into` changes.
 VERSION = "2"
-
-#: Texts up to this many bytes are read whole; longer ones in windows of about :data:`WINDOW` bytes, since an average
-#: over a whole chapter drowns the page that matters. Annotated texts, from which models learn, are about this long.
-WHOLE = 3000
-WINDOW = 1500
 
 _DROP, _SPACE, _ALONE = 0, 1, 2
 
@@ -93,7 +89,7 @@ def normalise_into(source, start, end, target):
 
 def normalise(text: str) -> str:
     """The line fastText is trained on for this text; see :func:`normalise_into`. Words are set apart by one space."""
-    raw = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    raw = np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8)
     target = np.empty(3 * len(raw) + 1, dtype=np.uint8)
     size = normalise_into(raw, 0, len(raw), target)
     return " ".join(filter(None, target[:size].tobytes().decode("utf-8", "replace").split(" ")))
@@ -270,45 +266,24 @@ def _mean_of_rows(matrix, rows, count, prior, hidden):
 
 
 @numba.njit(cache=True, nogil=True)
-def _boundary(data, at, end):
-    """First byte after the next ASCII space at or after ``at``, looking 200 bytes far."""
-    for i in range(at, min(at + 200, end)):
-        if data[i] == 32 or data[i] == 10:
-            return i + 1
-    return at
-
-
-@numba.njit(cache=True, nogil=True)
-def _score(
-    data, begins, ends, firsts, words, offsets, slots, hashes, matrix, bucket, ngrams, prior, output, bias, longest
-):
-    """Logits of every window of every text; see :func:`score_windows`."""
+def _score(data, bounds, words, offsets, slots, hashes, matrix, bucket, ngrams, prior, output, bias, longest):
+    """Logits of every window; see :func:`score_windows`."""
     heads = output.shape[1]
-    logits = np.empty((firsts[-1], heads), dtype=np.float32)
-    known = np.zeros(len(begins), dtype=np.int64)
+    logits = np.empty((len(bounds), heads), dtype=np.float32)
+    known = np.zeros(len(bounds), dtype=np.int64)
     line = np.empty(longest, dtype=np.uint8)
     rows = np.empty(longest + 3, dtype=np.int32)
     hidden = np.empty(matrix.shape[1], dtype=np.float32)
-    for text in range(len(begins)):
-        count = firsts[text + 1] - firsts[text]
-        length = ends[text] - begins[text]
-        start = begins[text]
-        for window in range(count):
-            stop = ends[text]
-            if window + 1 < count:
-                stop = _boundary(data, begins[text] + length * (window + 1) // count, ends[text])
-            size = normalise_into(data, start, stop, line)
-            found, met = rows_of_line(line, size, words, offsets, slots, hashes, bucket, ngrams, rows)
-            known[text] += met
-            _mean_of_rows(matrix, rows, found, prior, hidden)
-            row = firsts[text] + window
+    for window in range(len(bounds)):
+        size = normalise_into(data, bounds[window, 0], bounds[window, 1], line)
+        found, known[window] = rows_of_line(line, size, words, offsets, slots, hashes, bucket, ngrams, rows)
+        _mean_of_rows(matrix, rows, found, prior, hidden)
+        for head in range(heads):
+            logits[window, head] = bias[head]
+        for d in range(hidden.shape[0]):
+            value = hidden[d]
             for head in range(heads):
-                logits[row, head] = bias[head]
-            for d in range(hidden.shape[0]):
-                value = hidden[d]
-                for head in range(heads):
-                    logits[row, head] += value * output[d, head]
-            start = stop
+                logits[window, head] += value * output[d, head]
     return logits, known
 
 
@@ -327,51 +302,29 @@ def line_rows(lines: list[str], tables: Tables) -> tuple[np.ndarray, np.ndarray]
 
 
 def score_windows(
-    texts: pa.Array, tables: Tables, output: np.ndarray, bias: np.ndarray, skip: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear scores of texts, window by window. Each depends on its text alone.
+    windows: Windows, tables: Tables, output: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linear scores of windows. Each depends on its own bytes alone.
 
-    :param texts: string or large_string array; null counts as empty.
     :param output: float32, shape (dim, heads).
     :param bias: float32, shape (heads,).
-    :param skip: bool, shape (texts,): texts not worth reading; their one window is scored as empty.
-    :return: float32 logits of shape (windows, heads); int64 first window of each text, shape (texts + 1,); int64 number
-        of vocabulary words met in each text.
+    :return: float32 logits of shape (windows, heads); int64 number of vocabulary words met in each window.
     """
-    texts = texts.cast(pa.large_string())
-    count = len(texts)
-    _, offset_buffer, data_buffer = texts.buffers()
-    if offset_buffer is None or count == 0:
-        bounds = np.zeros(count + 1, dtype=np.int64)
-    else:
-        bounds = np.frombuffer(offset_buffer, dtype=np.int64)[texts.offset : texts.offset + count + 1]
-    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(1, dtype=np.uint8)
-    begins, ends = bounds[:-1], bounds[1:].copy()
-    if texts.null_count:
-        empty = texts.is_null().to_numpy(zero_copy_only=False)
-        ends[empty] = begins[empty]
-    if skip is not None:
-        ends[skip] = begins[skip]
-    lengths = ends - begins
-    windows = np.where(lengths > WHOLE, -(-lengths // WINDOW), 1)
-    firsts = np.concatenate([[0], np.cumsum(windows)]).astype(np.int64)
-    # A window reaches at most 200 bytes past its share; normalising at most triples it.
-    longest = 3 * (min(int(lengths.max(initial=0)), WHOLE) + 256)
-    logits, known = _score(
-        data, begins, ends, firsts, tables.words, tables.offsets, tables.slots, tables.hashes, tables.matrix,
+    longest = 3 * windows.longest + 1  # normalising at most triples it
+    return _score(
+        windows.data, windows.bounds, tables.words, tables.offsets, tables.slots, tables.hashes, tables.matrix,
         tables.bucket, tables.ngrams, tables.prior, output, bias, longest,
     )  # fmt: skip
-    return logits, firsts, known
 
 
 @numba.njit(cache=True, nogil=True)
-def pool(logits, firsts, scale, offset, take_max):
-    """Calibrated probability of each text from the logits of its windows.
+def pool(probabilities, firsts, take_max):
+    """Probabilities of each text from those of its windows, float32, shape (texts, heads).
 
     ``take_max`` heads (safety) get their highest window: one harmful page is harm. The others get the mean of the upper
     half of their windows: a chapter is as rich as its rich pages, but not as its one richest line.
     """
-    texts, heads = len(firsts) - 1, logits.shape[1]
+    texts, heads = len(firsts) - 1, probabilities.shape[1]
     result = np.empty((texts, heads), dtype=np.float32)
     for text in range(texts):
         count = firsts[text + 1] - firsts[text]
@@ -379,8 +332,7 @@ def pool(logits, firsts, scale, offset, take_max):
         values = np.empty(count, dtype=np.float64)
         for head in range(heads):
             for window in range(count):
-                value = scale[head] * np.float64(logits[firsts[text] + window, head]) + offset[head]
-                values[window] = 1.0 / (1.0 + np.exp(-value))
+                values[window] = probabilities[firsts[text] + window, head]
             if take_max[head]:
                 result[text, head] = values.max()
             elif count == 1:

@@ -16,6 +16,9 @@ import numpy as np
 
 from classifiers.features import Tables, line_rows
 
+#: Bytes of the longest word kept.
+LONGEST_WORD = 30
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -24,7 +27,7 @@ class Settings:
     :param dim: length of a row.
     :param bucket: hashed bigrams.
     :param vocabulary: most words kept.
-    :param min_count: fewest texts' worth of occurrences for a word to be kept.
+    :param min_count: fewest texts that hold a word for it to be kept.
     :param epochs: passes over the examples.
     :param rate: learning rate, falling linearly to zero.
     :param dropout: part of a text's rows left out at each visit; the student must not lean on single words.
@@ -34,7 +37,7 @@ class Settings:
     dim: int = 48
     bucket: int = 65_536
     vocabulary: int = 40_000
-    min_count: int = 3
+    min_count: int = 5
     epochs: int = 16
     rate: float = 0.7
     dropout: float = 0.3
@@ -57,7 +60,8 @@ class Student:
 
 def vocabulary_of(lines: list[str], settings: Settings) -> list[str]:
     """The commonest words of normalised lines, commonest first; ties in alphabetical order."""
-    counts = Counter(word for line in lines for word in line.split(" ") if word)
+    # A word that few texts hold may be somebody's name; a very long one is a key, a link or noise.
+    counts = Counter(word for line in lines for word in set(line.split(" ")) if 0 < len(word.encode()) <= LONGEST_WORD)
     common = [(word, count) for word, count in counts.items() if count >= settings.min_count]
     common.sort(key=lambda pair: (-pair[1], pair[0]))
     return [word for word, _ in common[: settings.vocabulary]]

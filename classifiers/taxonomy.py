@@ -107,6 +107,12 @@ POLICY: dict[str, tuple[Action, Action]] = {
     "support_fails": ("keep", "rejected"),
 }
 
+#: How far a scorer goes: its first tier alone, later tiers where there is doubt, or every tier on every text.
+Effort = Literal["fast", "balanced", "best"]
+
+#: Groups of columns a scorer's doubt can be about.
+Field = Literal["relevance", "facets", "stance", "register", "support", "safety"]
+
 #: Why a text has no scores.
 ABSTAIN: dict[str, str] = {
     "language": "not English: the models know no other language, and a wrong number is worse than none",

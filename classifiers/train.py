@@ -1,49 +1,52 @@
-"""Training: annotated and distantly labelled texts in, weights with a manifest and a model card out.
+"""Training: annotated and unlabelled texts in, weights of all tiers with a manifest and a model card out.
 
-1. Read the texts (:mod:`classifiers.corpora`).
-2. With a teacher, label what is unlabelled: logistic heads on a frozen sentence encoder, learnt from annotated texts.
-3. Hold out groups of corpora in turn, train teacher heads and student on the rest, score what was held out.
-4. From those held-out scores: calibration, thresholds, figures.
-5. Train the student on everything; write weights, manifest and card.
+1. Read the texts and make their features (:mod:`classifiers.material`).
+2. Hold out groups of corpora in turn: teacher, then its students, without them; score what was held out
+   (:mod:`classifiers.tiers`).
+3. From those scores: calibration, what counts as doubt, thresholds (:mod:`classifiers.fitting`).
+4. Teacher and students on everything; write weights, manifest and card.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 
-from classifiers import corpora, teacher
-from classifiers.card import write_card
-from classifiers.corpora import HEAD_INDEX, HEADS, Example
-from classifiers.evaluate import (
-    Rate,
-    annotated_relevance,
-    auroc,
-    f1,
-    figures,
-    folds_of,
-    lived_experience,
-    platt,
-    safety_errors,
-    tainted,
+from classifiers import encoder, teacher
+from classifiers.corpora import HEADS, rubric_targets
+from classifiers.excerpts import local_cards
+from classifiers.fitting import Judgement, fit, lowest_cut
+from classifiers.material import QUOTA, Material, read_material
+from classifiers.scorer import (
+    EFFORTS,
+    ENCODER_FILE,
+    FASTTEXT_FILE,
+    FORMAT,
+    MANIFEST_FILE,
+    STATIC_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS,
+    Scorer,
 )
-from classifiers.features import normalise
-from classifiers.scorer import FORMAT, MANIFEST_FILE, SHORT_WORDS, WEIGHTS, WEIGHTS_FILE, Scorer
-from classifiers.student import Settings, Student, train_student, vocabulary_of
+from classifiers.static import quantised
+from classifiers.tiers import Settings, Students, held_out, train_students, train_teacher
+from sources.document import Bad
+from sources.errors import UserError
+from sources.files import resolve
 
-#: Share of benign lived experience that the recommended harm threshold may remove.
-LIVED_REMOVED = 0.01
-#: The same of short texts: their scores overlap so much that 1 % would leave most of the harm, and a lost sentence costs less
-#: than a lost story.
-LIVED_REMOVED_SHORT = 0.03
+#: Share of long published works (books, textbooks) that the harm threshold for long texts may remove.
+LONG_REMOVED = 0.01
+#: Most long texts it is set by.
+LONG_TEXTS = 400
 
 
 @dataclass
@@ -51,277 +54,215 @@ class TrainReport:
     """What a training run did.
 
     :param seconds: wall time in all.
-    :param texts: annotated, distant and held-out texts used.
+    :param texts: annotated and unlabelled texts used.
     :param corpora: texts learnt from, by corpus.
-    :param missing: corpora whose folder is not there.
-    :param taught: whether a teacher labelled the unlabelled.
-    :param figures: held-out figures (:func:`classifiers.evaluate.figures`).
-    :param thresholds: recommended cuts.
-    :param lived_removed: benign lived experience removed at them.
-    :param harm_missed: harmful texts missed at them.
-    :param by_length: both errors for texts of 30 words or more and for shorter ones, each at its threshold.
-    :param tradeoff: threshold of ``safety_harm``, lived experience removed and harmful texts missed at it.
-    :param version: version of the Scorer made.
+    :param version: version of the Scorer made, at the default effort.
+    :param judgement: held-out scores and what was fitted to them.
+    :param material: the texts.
     :param files: what was written.
     """
 
     seconds: float
     texts: dict[str, int]
     corpora: dict[str, int]
-    missing: list[str]
-    taught: bool
-    figures: dict[str, float]
-    thresholds: dict[str, float]
-    lived_removed: Rate
-    harm_missed: Rate
-    tradeoff: list[tuple[float, Rate, Rate]]
-    by_length: dict[str, tuple[Rate, Rate]]
     version: str
+    judgement: Judgement
+    material: Material
     files: list[str] = field(default_factory=list)
 
 
-@dataclass
-class _Texts:
-    """Training texts as columns."""
+def judge(
+    data: Path,
+    cache: Path,
+    seed: int = 0,
+    *,
+    settings: Settings | None = None,
+    quota: int = QUOTA,
+    log: Callable[[str], None] = lambda message: None,
+) -> tuple[Material, Judgement]:
+    """Read the texts, and judge all tiers on corpora they never saw; what the cache has is not computed again.
 
-    examples: list[Example]
-    lines: list[str]
-    targets: np.ndarray
-    annotated: np.ndarray
-    embeddings: np.ndarray | None
-    vectors: dict[str, np.ndarray]
+    :raises UserError: annotations are missing, or the ``train`` extra is not installed.
+    """
+    settings = settings or Settings()
+    material = read_material(data, cache, seed, quota, log)
+    path = cache / f"held-out-{_key(material, settings, seed)}.npz"
+    if path.is_file():
+        with np.load(path) as saved:
+            logits = {name: saved[name] for name in saved.files}
+    else:
+        logits = held_out(material, settings, seed, log)
+        teacher.save(path, **logits)
+    labelled = material.labelled
+    held = {name: rows[:labelled] for name, rows in logits.items()}
+    reference = {name: rows[labelled:] for name, rows in logits.items()}
+    if not len(reference["fasttext"]):
+        reference = held
+    words = np.array([len(example.text.split()) for example in material.examples[:labelled]])
+    plain = np.array([example.picked == "" for example in material.examples[:labelled]])
+    return material, fit(held, material.targets, words, plain, reference)
+
+
+def _key(material: Material, settings: Settings, seed: int) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(json.dumps([asdict(settings), seed, TIERS_VERSION, teacher.MODEL, encoder.MODEL]).encode())
+    digest.update("\x1f".join(example.text for example in material.examples).encode("utf-8", "replace"))
+    digest.update(material.targets.tobytes())
+    for part in (material.fold, material.shared, material.encoder_rows, material.teacher_rows, material.pieces):
+        digest.update(part.tobytes())
+    return digest.hexdigest()
+
+
+#: Raise it when the same texts and settings would give other held-out scores.
+TIERS_VERSION = 3
 
 
 def train(
-    data_dir: Path,
-    out_dir: Path = WEIGHTS,
+    data: Path,
+    out: Path = WEIGHTS,
     seed: int = 0,
     *,
-    use_teacher: bool | None = None,
-    cache_dir: Path | None = None,
-    share: float = 1.0,
-    folds: int = 5,
+    cache: Path,
     settings: Settings | None = None,
+    quota: int = QUOTA,
     card: Path | None = None,
     log: Callable[[str], None] = lambda message: None,
 ) -> TrainReport:
-    """Train the classifiers.
+    """Train all tiers.
 
-    :param data_dir: root of the corpora (``WELLMIX_DATA``), with ``annotations/annotations.jsonl``.
-    :param out_dir: where weights and manifest go.
-    :param seed: same seed, same data, same settings: same weights.
-    :param use_teacher: label unlabelled texts with the encoder of the ``train`` extra; None: if it is installed.
-    :param cache_dir: keeps the encoder's embeddings between runs.
-    :param share: part of the distant texts to use, 0 to 1.
-    :param folds: groups of corpora held out in turn.
-    :param card: where the model card goes; ``MODEL_CARD.md`` beside ``out_dir`` by default.
+    :param data: root of the corpora (``WELLMIX_DATA``), with ``annotations/annotations.jsonl``.
+    :param out: where weights and manifest go.
+    :param seed: same seed, same data, same settings, same kind of processor: same weights.
+    :param cache: keeps the encoders' features and held-out scores between runs.
+    :param quota: most unlabelled texts of a corpus.
+    :param card: where the model card goes; ``MODEL_CARD.md`` beside ``out`` by default.
     :param log: told what is going on.
-    :raises UserError: when annotations are missing or a teacher is asked for that is not installed.
+    :raises UserError: annotations are missing, or the ``train`` extra is not installed.
     """
+    from classifiers.card import write_card
+
     began = time.monotonic()
     settings = settings or Settings()
-    data_dir, out_dir = Path(data_dir), Path(out_dir)
-    taught = teacher.available() if use_teacher is None else use_teacher
-    texts, missing = _read(data_dir, share, seed)
-    log(f"{int(texts.annotated.sum())} annotated and {int((~texts.annotated).sum())} distant texts")
-    if not taught:
-        log("no teacher (the `train` extra is not installed or not wanted): expect weaker weights")
-    if taught:
-        log("embedding texts for the teacher")
-        texts.embeddings = teacher.embed([example.text for example in texts.examples], cache_dir)
-        words = vocabulary_of(texts.lines, settings)
-        log(f"embedding {len(words)} words")
-        texts.vectors = dict(zip(words, _word_vectors(words, texts, settings, cache_dir), strict=True))
-
-    every = np.ones(len(texts.examples), dtype=bool)
-    logits = _held_out_logits(texts, settings, seed, folds, log)
-    truth = texts.targets[texts.annotated]
-    calibration = [_calibrate(logits[:, head], truth[:, head]) for head in range(len(HEADS))]
-    scale, offset = (np.array(part) for part in zip(*calibration, strict=True))
-    scores = 1.0 / (1.0 + np.exp(-(scale * logits + offset)))
-    lengths = np.array([len(example.text.split()) for example in texts.examples])[texts.annotated]
-    short = lengths < SHORT_WORDS
-    thresholds = _thresholds(truth, scores, short)
-    measured = figures(truth, scores, thresholds)
-    cuts = np.where(short, thresholds["safety_harm_short"], thresholds["safety_harm"])
-    lived_removed, harm_missed = safety_errors(truth, scores, cuts)
-    parts = {
-        "30 words or more": (~short, thresholds["safety_harm"]),
-        "shorter": (short, thresholds["safety_harm_short"]),
-    }
-    by_length = {name: safety_errors(truth[part], scores[part], cut) for name, (part, cut) in parts.items()}
-    tradeoff = [(cut, *safety_errors(truth, scores, cut)) for cut in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)]
-
+    material, judgement = judge(data, cache, seed, settings=settings, quota=quota, log=log)
     log("training on everything")
-    student = _fit(texts, every, settings, seed)
-    report = TrainReport(
-        seconds=0.0,
-        texts={"annotated": int(texts.annotated.sum()), "distant": int((~texts.annotated).sum())},
-        corpora=dict(sorted(Counter(example.corpus for example in texts.examples).items())),
-        missing=missing,
-        taught=taught,
-        figures=measured,
-        thresholds=thresholds,
-        lived_removed=lived_removed,
-        harm_missed=harm_missed,
-        tradeoff=tradeoff,
-        by_length=by_length,
-        version="",
+    everything = np.arange(len(material.examples))
+    students = train_students(
+        material, everything, train_teacher(material, everything[: material.labelled]), settings, seed
     )
-    report.files = _write(out_dir, student, scale, offset, seed, settings, report)
-    scorer = Scorer.load(out_dir)
-    report.version = scorer.version
-    cases, hateful = corpora.hatecheck(data_dir)
-    if cases:
-        harm = scorer.score(pa.array(cases), pa.array(["en"] * len(cases))).column("safety_harm")
-        report.figures["hatecheck_auroc"] = round(auroc(np.array(hateful), harm.fill_null(0.0).to_numpy()), 4)
-    card = card or out_dir.parent / "MODEL_CARD.md"
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out) as scratch:  # the old weights stay whole until the new ones are
+        aside = Path(scratch)
+        _write(aside, students, material)
+        _write_manifest(aside, judgement, material, settings, seed)
+        _long_thresholds(aside, judgement, log)
+        _write_manifest(aside, judgement, material, settings, seed)
+        for path in sorted(aside.iterdir()):
+            path.replace(out / path.name)
+    card = card or out.parent / "MODEL_CARD.md"
+    report = TrainReport(
+        seconds=round(time.monotonic() - began, 1),
+        texts={"annotated": material.labelled, "unlabelled": len(material.examples) - material.labelled},
+        corpora=material.corpora,
+        version=Scorer.load(out).version,
+        judgement=judgement,
+        material=material,
+        files=[str(path) for path in (*sorted(path for path in out.iterdir() if path.is_file()), card)],
+    )
     write_card(card, report, settings)
-    report.files.append(str(card))
-    report.seconds = round(time.monotonic() - began, 1)
     return report
 
 
-def _read(data_dir: Path, share: float, seed: int) -> tuple[_Texts, list[str]]:
-    examples = list(corpora.annotated(data_dir))
-    distant, missing = corpora.distant(data_dir, share, seed)
-    examples += distant
-    targets = np.full((len(examples), len(HEADS)), np.nan, dtype=np.float32)
-    for row, example in enumerate(examples):
-        for name, value in example.targets.items():
-            targets[row, HEAD_INDEX[name]] = value
-    labelled = np.array([example.annotated for example in examples])
-    return _Texts(examples, [normalise(example.text) for example in examples], targets, labelled, None, {}), missing
-
-
-def _word_vectors(words: list[str], texts: _Texts, settings: Settings, cache_dir: Path | None) -> np.ndarray:
-    """Starting rows of words: the encoder's vectors of the words alone, reduced to the student's size.
-
-    A word that few labelled texts hold thus starts near its neighbours in meaning. Commoner words start shorter
-    (smooth inverse frequency, Arora et al. 2017), as they say less.
-    """
-    rows = teacher.embed(words, cache_dir)
-    rows -= rows.mean(axis=0)
-    _, _, axes = np.linalg.svd(rows.T @ rows)
-    rows = rows @ axes[: settings.dim].T
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    counts = Counter(word for line in texts.lines for word in line.split(" "))
-    frequency = np.array([counts[word] for word in words]) / sum(counts.values())
-    return (rows * (1e-3 / (1e-3 + frequency))[:, None]).astype(np.float32)
-
-
-def _fit(texts: _Texts, chosen: np.ndarray, settings: Settings, seed: int) -> Student:
-    """Train a student on the chosen texts, with the teacher's word for what is unknown."""
-    rows = np.flatnonzero(chosen)
-    targets = texts.targets[rows]
-    if texts.embeddings is not None:
-        targets = _taught(texts, rows)
-    weights = np.where(texts.annotated[rows], 2.0, 1.0).astype(np.float32)
-    lines = [texts.lines[row] for row in rows]
-    words = vocabulary_of(lines, settings)
-    start = np.stack([texts.vectors[word] for word in words]) if texts.vectors else None
-    return train_student(lines, targets, weights, settings, seed, words, start)
-
-
-def _taught(texts: _Texts, rows: np.ndarray) -> np.ndarray:
-    """Targets of the given texts with unknown ones filled in by heads that learnt from the known ones among them."""
-    assert texts.embeddings is not None
-    targets = texts.targets[rows].copy()
-    embeddings = texts.embeddings[rows]
-    labelled = texts.annotated[rows]
-    # Harm is rare among annotated texts, so its heads also learn from the corpora that label it.
-    wide = np.array([name.startswith("safety_") and name != "safety_discusses_harm" for name in HEADS])
-    guesses = np.empty_like(targets)
-    guesses[:, ~wide] = teacher.predict(embeddings, teacher.heads(embeddings[labelled], targets[labelled][:, ~wide]))
-    part = labelled | (np.arange(len(rows)) % 3 == 0)
-    guesses[:, wide] = teacher.predict(
-        embeddings, teacher.heads(embeddings[part], targets[part][:, wide], penalty=3e-3)
-    )
-    return np.where(np.isnan(targets), guesses, targets)
-
-
-def _held_out_logits(
-    texts: _Texts, settings: Settings, seed: int, folds: int, log: Callable[[str], None]
-) -> np.ndarray:
-    """Scores of annotated texts by models that saw nothing of their group of corpora; (annotated texts, heads)."""
-    chosen = folds_of(texts.examples, folds)
-    fold = np.array([chosen.get(corpora.group_of(example.corpus), -1) for example in texts.examples])
-    shared = tainted(texts.lines, texts.annotated, fold, folds)
-    logits = np.empty((int(texts.annotated.sum()), len(HEADS)), dtype=np.float64)
-    position = np.cumsum(texts.annotated) - 1
-    for held in range(folds):
-        student = _fit(texts, (fold != held) & ~shared[:, held], settings, seed)
-        rows = np.flatnonzero((fold == held) & texts.annotated)
-        logits[position[rows]] = student.logits([texts.lines[row] for row in rows])
-        log(f"fold {held + 1} of {folds} held out: {len(rows)} texts")
-    return logits
-
-
-def _calibrate(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    known = ~np.isnan(truth)
-    return platt(logits[known], truth[known])
-
-
-def _thresholds(truth: np.ndarray, scores: np.ndarray, short: np.ndarray) -> dict[str, float]:
-    """Recommended cuts: relevance by F1 at 3; harm by the share of lived experience it may cost; labels by F1.
-
-    Harm has two: in a sentence a single word decides, so short texts have a distribution, and a cut, of their own.
-    """
-    relevance, expected = annotated_relevance(truth) >= 3, annotated_relevance(scores)
-    cuts = np.round(np.arange(1.0, 4.0, 0.05), 2)
-    thresholds = {"relevance": float(max(cuts, key=lambda cut: f1(relevance, expected >= cut)))}
-    lived, harm = lived_experience(truth), scores[:, HEAD_INDEX["safety_harm"]]
-    for name, part, budget in (
-        ("safety_harm", ~short, LIVED_REMOVED),
-        ("safety_harm_short", short, LIVED_REMOVED_SHORT),
-    ):
-        kept = harm[lived & part]
-        # without texts to set it by, the cut is an even chance
-        thresholds[name] = float(np.ceil(1000 * np.quantile(kept, 1 - budget)) / 1000) if len(kept) else 0.5
-    for name, head in HEAD_INDEX.items():
-        if name.startswith(("facet_", "safety_")) and name not in thresholds:
-            wanted = truth[:, head] > 0.5
-            cuts = np.round(np.arange(0.05, 0.95, 0.05), 2)
-            if wanted.sum() >= 10:
-                thresholds[name] = float(max(cuts, key=lambda cut: f1(wanted, scores[:, head] >= cut)))
-    return thresholds
-
-
-def _write(
-    out_dir: Path,
-    student: Student,
-    scale: np.ndarray,
-    offset: np.ndarray,
-    seed: int,
-    settings: Settings,
-    report: TrainReport,
-) -> list[str]:
-    out_dir.mkdir(parents=True, exist_ok=True)
-    weights = out_dir / WEIGHTS_FILE
+def _write(out: Path, students: Students, material: Material) -> None:
+    tables = students.fasttext.tables
+    table, scale = quantised(tables.matrix)
     np.savez(
-        weights,
-        words=student.tables.words,
-        offsets=student.tables.offsets.astype(np.int32),
-        matrix=student.tables.matrix.astype(np.float16),
-        output=student.output,
-        bias=student.bias,
+        out / FASTTEXT_FILE,
+        words=tables.words,
+        offsets=tables.offsets.astype(np.int32),
+        table=table,
+        scale=scale,
+        output=students.fasttext.output,
+        bias=students.fasttext.bias,
     )
+    static, heads = students.static, students.static.heads
+    np.savez(
+        out / STATIC_FILE,
+        table=static.table,
+        scale=static.scale,
+        direct=heads.direct,
+        hidden=heads.hidden,
+        hidden_bias=heads.hidden_bias,
+        output=heads.output,
+        bias=heads.bias,
+    )
+    encoder.with_heads(material.features, students.encoder, out / ENCODER_FILE)
+    shutil.copyfile(encoder.base() / "tokenizer.json", out / TOKENIZER_FILE)
+
+
+def _write_manifest(out: Path, judgement: Judgement, material: Material, settings: Settings, seed: int) -> None:
+    files = {
+        name: hashlib.sha256((out / name).read_bytes()).hexdigest()
+        for name in (FASTTEXT_FILE, STATIC_FILE, ENCODER_FILE, TOKENIZER_FILE)
+    }
     manifest = {
         "format": FORMAT,
-        "prior": settings.prior,
-        "files": {WEIGHTS_FILE: hashlib.sha256(weights.read_bytes()).hexdigest()},
+        "prior": settings.fasttext.prior,
+        "files": files,
         "heads": list(HEADS),
-        "scale": [round(float(value), 6) for value in scale],
-        "offset": [round(float(value), 6) for value in offset],
-        "thresholds": report.thresholds,
+        "stacks": {
+            tier: {
+                "weights": [[round(float(v), 6) for v in row] for row in stack.weights],
+                "offset": [round(float(v), 6) for v in stack.offset],
+            }
+            for tier, stack in judgement.stacks.items()
+            if tier != "teacher"
+        },
+        "doubts": {tier: asdict(doubt) for tier, doubt in judgement.doubts.items()},
+        "thresholds": {effort: judgement.thresholds[effort] for effort in EFFORTS},
         "languages": ["en"],
         "seed": seed,
         "settings": asdict(settings),
-        "taught_by": teacher.MODEL if report.taught else None,
-        "corpora": report.corpora,
-        "figures": report.figures
-        | {"lived_experience_removed": report.lived_removed.value, "harm_missed": report.harm_missed.value},
+        "taught_by": teacher.MODEL,
+        "encoder": encoder.MODEL,
+        "corpora": material.corpora,
     }
-    path = out_dir / MANIFEST_FILE
+    path = out / MANIFEST_FILE
     path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return [str(weights), str(path)]
+
+
+def _long_thresholds(out: Path, judgement: Judgement, log: Callable[[str], None]) -> None:
+    """A long text's harm is that of its worst window, and the more windows the worse by chance. Its cut is set on long
+    published works, which as a whole encourage no harm."""
+    texts = _long_texts()
+    log(f"thresholds for long texts, from {len(texts)} of them")
+    for effort in EFFORTS:
+        found = judgement.thresholds[effort]
+        cut = max(found["safety_harm"], found["safety_harm_short"])
+        if texts:
+            scores = Scorer.load(out, effort).score(pa.array(texts), pa.array(["en"] * len(texts)))
+            harm = scores.column("safety_harm").drop_null().to_numpy()
+            cut = max(cut, lowest_cut(harm, LONG_REMOVED))
+        found["safety_harm_long"] = round(cut, 4)
+
+
+def _long_texts() -> list[str]:
+    """Whole chapters and modules of published books, of the length ingest cuts documents to."""
+    found: list[str] = []
+    for card in local_cards():
+        if card.family not in ("psychology", "biography") or card.consent.basis not in ("published", "public_domain"):
+            continue
+        texts: list[str] = []
+        try:
+            for split in card.make_reader.splits(resolve(card, lambda path: ""), 64 << 20):
+                for item in card.make_reader.read(split):
+                    if not isinstance(item, Bad) and len(item.text) > 6000:
+                        texts += [item.text[at : at + 20_000] for at in range(0, len(item.text) - 3000, 20_000)]
+        except UserError:
+            continue
+        found += texts
+    return found[:: max(1, len(found) // LONG_TEXTS)]
+
+
+def annotation_targets(rows: list[dict]) -> np.ndarray:
+    """Annotations as targets, float32, shape (rows, heads)."""
+    return np.array([[rubric_targets(row)[name] for name in HEADS] for row in rows], dtype=np.float32)

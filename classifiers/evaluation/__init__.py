@@ -1,0 +1,6 @@
+"""``wellmix evaluate``: how good the classifiers are, on one page."""
+
+from classifiers.evaluation.findings import EvaluationReport
+from classifiers.evaluation.page import evaluate
+
+__all__ = ["EvaluationReport", "evaluate"]
