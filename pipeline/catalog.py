@@ -34,8 +34,9 @@ DERIVED_COLUMNS: dict[str, tuple[str, str]] = {
 }
 
 
+@lru_cache(maxsize=1)
 def facet_cuts() -> dict[str, float]:
-    """Facet -> probability from which it counts as present: the classifiers' own thresholds."""
+    """Facet -> probability from which it counts as present: the classifiers' own thresholds, whatever the effort."""
     cuts = Scorer.load().thresholds
     return {name: cuts.get(f"facet_{name}", 0.5) for name in FACETS}
 

@@ -27,6 +27,7 @@ import typer  # noqa: E402
 from rich.markup import escape  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from classifiers.taxonomy import Effort  # noqa: E402
 from pipeline.console import console  # noqa: E402
 from sources.errors import UserError  # noqa: E402
 
@@ -211,15 +212,19 @@ def score(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Parquet file to write, one row a text.", show_default=False)
     ],
+    effort: Annotated[
+        Effort,
+        typer.Option("--effort", help="fast: fastText alone; balanced: an encoder where there is doubt; best: on all."),
+    ] = "best",
     json: Json = False,
 ) -> None:
     """Score any texts with the shipped classifiers.
 
-    Example: `wellmix score texts.jsonl -o scores.parquet`
+    Example: `wellmix score texts.jsonl -o scores.parquet --effort balanced`
     """
     from pipeline.score import score_file
 
-    summary = score_file(texts, out)
+    summary = score_file(texts, out, effort)
     if json:
         _print_json(summary)
     console.print(f"scored {summary['rows']:,} texts -> {escape(str(out))}")
@@ -230,41 +235,153 @@ def score(
         raise typer.Exit(1)
 
 
+Cache = Annotated[
+    Path, typer.Option("--cache", help="Keeps features of texts and held-out scores between runs (about 1 GB).")
+]
+DEFAULT_CACHE = Path(".wellmix/training")
+
+
 @app.command()
 def train(
     out: Annotated[Path, typer.Option("--out", help="Folder for the weights; the model card goes beside it.")] = Path(
         "classifiers/weights"
     ),
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same weights.")] = 0,
-    teacher: Annotated[
-        bool,
-        typer.Option("--teacher/--no-teacher", help="Let the encoder of the `train` extra label unlabelled texts."),
-    ] = True,
-    cache: Annotated[Path, typer.Option("--cache", help="Keeps the encoder's embeddings between runs.")] = Path(
-        ".wellmix/embeddings"
-    ),
+    cache: Cache = DEFAULT_CACHE,
     json: Json = False,
 ) -> None:
-    """Train the classifiers again from the annotated texts under WELLMIX_DATA.
+    """Train all classifiers again from the texts under WELLMIX_DATA and the shipped labels. Needs the `train` extra.
 
     Example: `wellmix train --out /tmp/weights --seed 1`
     """
     from classifiers.train import train as run
+
+    report = run(_corpora(), out, seed=seed, cache=cache, log=lambda text: console.print(escape(text)))
+    if json:
+        _print_json(
+            {"version": report.version, "seconds": report.seconds, "texts": report.texts, "files": report.files}
+        )
+    console.print(f"weights written to {escape(str(out))} in {report.seconds:,.0f} s")
+
+
+@app.command()
+def evaluate(
+    out: Annotated[Path, typer.Option("--out", help="Markdown file to write; reliability.svg goes beside it.")] = Path(
+        "classifiers/EVALUATION.md"
+    ),
+    seed: Annotated[int, typer.Option("--seed", help="The seed the classifiers were trained with.")] = 0,
+    cache: Cache = DEFAULT_CACHE,
+    throughput: Annotated[
+        bool, typer.Option("--throughput/--no-throughput", help="Measure how fast each tier is.")
+    ] = True,
+    worst: Annotated[
+        Path | None,
+        typer.Option("--worst", help="Also list the worst errors here, by record, without texts.", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Judge the classifiers on corpora they never saw, field by field, against baselines. Needs the `train` extra.
+
+    Example: `wellmix evaluate --out /tmp/evaluation.md`
+    """
+    from classifiers.evaluation import evaluate as run
+
+    report = run(
+        _corpora(),
+        cache,
+        out,
+        seed=seed,
+        throughput=throughput,
+        worst=worst,
+        log=lambda text: console.print(escape(text)),
+    )
+    if json:
+        _print_json(report.summary())
+    console.print(f"written to {escape(str(out))}")
+
+
+@app.command()
+def annotate(
+    texts: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.jsonl", help="JSON lines with `text` and, optionally, `id` and `corpus`.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="File to append annotations to; a rerun goes on.", show_default=False)
+    ],
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            "--endpoint", help="Address of an OpenAI-compatible API. The texts are sent there.", show_default=False
+        ),
+    ],
+    model: Annotated[str, typer.Option("--model", help="Model behind the endpoint.", show_default=False)],
+    key_env: Annotated[
+        str | None, typer.Option("--key-env", help="Environment variable that holds the API key.", show_default=False)
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, help="How many texts [default: all].", show_default=False)
+    ] = None,
+    active: Annotated[
+        bool,
+        typer.Option(
+            "--active/--random", help="Take the texts the classifiers are least sure of, spread over corpora."
+        ),
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the sample.")] = 0,
+    second: Annotated[float, typer.Option("--second", min=0, max=1, help="Share of texts asked twice.")] = 0.05,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Texts asked at the same time.")] = 8,
+    price_in: Annotated[
+        float | None, typer.Option("--price-in", min=0, help="Price of a million tokens read.", show_default=False)
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option("--price-out", min=0, help="Price of a million tokens written.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Have a language model label texts with the rubric, to train on. The texts leave this machine for the endpoint, and
+    no licence or consent is checked: that is yours to do. Needs the `annotate` extra.
+
+    Example: `wellmix annotate texts.jsonl -o labels.jsonl --endpoint http://localhost:8000/v1 --model NAME --sample 500`
+    """
+    from classifiers.annotation import annotate as run
+    from pipeline.console import Progress
+
+    key = os.environ.get(key_env) if key_env else None
+    if key_env and not key:
+        raise UserError(f"there is no key in {key_env}", where="--key-env", fix=f"export {key_env}=...")
+    with Progress() as shown:
+        report = run(
+            texts, out, endpoint=endpoint, model=model, api_key=key, sample=sample, active=active, seed=seed, second=second,
+            concurrency=concurrency, price_in=price_in, price_out=price_out,
+            progress=lambda finished, chosen: shown.count("annotate", finished, chosen),
+        )  # fmt: skip
+    if json:
+        _print_json(report.summary())
+    console.print(
+        f"{report.annotated:,} annotated, {report.resumed:,} there before, {report.invalid:,} invalid, {report.refused:,} refused, "
+        f"{report.failed:,} failed"
+    )
+    if report.agreement:
+        found = ", ".join(f"{name} {value:.2f}" for name, value in report.agreement.items() if value is not None)
+        console.print(f"agreement of the {report.second:,} texts asked twice: {found}")
+    if report.failed or report.skipped:
+        raise typer.Exit(1)
+
+
+def _corpora() -> Path:
     from sources.card import data_root
 
     root = data_root()
     if root is None:
         raise UserError(
-            "training needs the real corpora",
+            "this needs the real corpora",
             where="WELLMIX_DATA is not set",
             fix="export WELLMIX_DATA=/folder/of/the/corpora",
         )
-    report = run(
-        root, out, seed=seed, use_teacher=teacher, cache_dir=cache, log=lambda text: console.print(escape(text))
-    )
-    if json:
-        _print_json(report.figures)
-    console.print(f"weights written to {escape(str(out))}")
+    return root
 
 
 @app.command()

@@ -32,6 +32,7 @@ class Progress:
             disable=not enabled or not console.is_terminal,
         )
         self._stages: dict[str, _Stage] = {}
+        self._counts: dict[str, TaskID] = {}
 
     def __enter__(self) -> Progress:
         self._rich.start()
@@ -47,6 +48,12 @@ class Progress:
     def update(self, label: str, done: list[int]) -> None:
         """Say which tasks of a stage are done."""
         self._stages[label].update(set(done))
+
+    def count(self, label: str, done: int, total: int) -> None:
+        """Show a stage that only counts: ``done`` of ``total``."""
+        if label not in self._counts:
+            self._counts[label] = self._rich.add_task(f"[bold]{label}", total=total)
+        self._rich.update(self._counts[label], completed=done, total=total)
 
     def finish(self, label: str, failed: bool = False) -> None:
         """Close a stage; its source bars go, its own bar stays."""

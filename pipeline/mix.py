@@ -21,10 +21,11 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from classifiers.scorer import Scorer
+from classifiers.scorer import FIELDS
 from pipeline.attributes import (
     Attribute,
     Contamination,
+    Scores,
     attribute_keys,
     attributes,
     catalog_key,
@@ -98,7 +99,7 @@ class ShardStep(Step):
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         card = Card(**task["card"])
-        stages = attributes(task["tokenizer"], task["contamination"])
+        stages = attributes(task["tokenizer"], task["contamination"], task["effort"], task["effort_about"])
         # Readers that join records put them into temporary files; in the store these are swept even after a kill.
         with store.scratch("ingest") as folder, _temporary(folder):
             self._do(store, card, stages, task)
@@ -269,15 +270,19 @@ def prepare(recipe: Recipe, folder: Path, cards: dict[str, Card]) -> Judges:
     contamination = _benchmarks(recipe, folder)
     name = recipe.tokenizer
     tokenizer = str((folder / name).resolve()) if name.endswith(".json") else name
-    stages = attributes(tokenizer, contamination)
+    stages = attributes(tokenizer, contamination, recipe.effort, _about(recipe))
     benchmarks = next((stage.benchmarks for stage in stages if isinstance(stage, Contamination)), [])
-    scorer = Scorer.load()
+    scores = next(stage for stage in stages if isinstance(stage, Scores))
     return Judges(
         stages,
-        Thresholds.of(recipe, cards, scorer.thresholds, scorer.schema.names, benchmarks),
+        Thresholds.of(recipe, cards, scores.thresholds, scores.schema.names, benchmarks),
         tokenizer,
         contamination,
     )
+
+
+def _about(recipe: Recipe) -> list[str]:
+    return list(recipe.effort_about or FIELDS)
 
 
 def _benchmarks(recipe: Recipe, folder: Path) -> list[str]:
@@ -314,6 +319,8 @@ def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str
         "ingest": recipe.ingest.model_dump(),
         "tokenizer": judges.tokenizer,
         "contamination": judges.contamination,
+        "effort": recipe.effort,
+        "effort_about": _about(recipe),
     }
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import duckdb
 
-from classifiers.features import WHOLE
 from classifiers.scorer import SHORT_WORDS
 from classifiers.taxonomy import HARMFUL
+from classifiers.windows import WHOLE
 from pipeline.catalog import DERIVED_COLUMNS, OVERLAP_COLUMNS, facet_cuts
 from pipeline.database import connect, files
 from pipeline.quality import QualityThresholds, thresholds, verdict_sql
@@ -97,8 +97,7 @@ class Thresholds:
         chosen: dict[str, float] = {}
         if filters.safety is not False:
             # The pooled harm is the calibrated judgement; single labels are noisier and only judge where a recipe says so.
-            short = safety["safety_harm_short"]
-            chosen = {"harm": safety["safety_harm"], "harm_short": short, "harm_long": short} | filters.safety
+            chosen = {label: safety[f"safety_{label}"] for label in _HARM_LENGTHS} | filters.safety
             for label in filters.safety:
                 if label not in _HARM_LENGTHS and f"safety_{label}" not in scored:
                     raise UserError(

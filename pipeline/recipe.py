@@ -15,7 +15,8 @@ import duckdb
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from classifiers.taxonomy import FACETS, STANCE
+from classifiers.taxonomy import FACETS, STANCE, Effort
+from classifiers.taxonomy import Field as ScoreField
 from pipeline.catalog import condition_columns, facet_cuts
 from sources.card import CARDS_DIR, Card, find_cards, load_card
 from sources.document import Family
@@ -148,7 +149,7 @@ class Filters(_Strict):
     :param language: drop documents in a language the card does not expect.
     :param quality: thresholds by family over the defaults, or false for none.
     :param safety: probability at which a document is dropped, by label: ``harm`` (any harm; the classifiers ship its threshold),
-        ``harm_short`` and ``harm_long`` (the same for texts of fewer than 30 words, of more than 3,000 bytes), or a single one
+        ``harm_short`` and ``harm_long`` (the same for texts of fewer than 30 words, of more than 1,800 bytes), or a single one
         such as ``hate``; false for none.
     :param contamination: benchmarks whose items must not occur: ``all``, a list of names or of hash-list files, or false.
     :param near_duplicates: similarity (Jaccard over 5-word shingles) from which documents count as one; false keeps them,
@@ -224,6 +225,8 @@ class Recipe(_Strict):
     :param max_epochs: how often a document may repeat.
     :param validation: share of the documents (by duplicate cluster) held out.
     :param tokenizer: ``o200k_base``, ``cl100k_base`` or the path of a Hugging Face ``tokenizer.json``.
+    :param effort: how far the classifiers' cascade goes: ``fast``, ``balanced`` or ``best`` (see :mod:`classifiers.scorer`).
+    :param effort_about: what a balanced cascade may be in doubt about (null: all); what the recipe does not use costs nothing then.
     :param cards: folders with further source cards, relative to the recipe.
     :param memory: memory limit of the joins, e.g. ``2GB``.
     """
@@ -241,6 +244,8 @@ class Recipe(_Strict):
     max_epochs: float = Field(default=4.0, gt=0, le=255)
     validation: float = Field(default=0.005, ge=0, lt=0.5)
     tokenizer: str = "o200k_base"
+    effort: Effort = "balanced"
+    effort_about: list[ScoreField] | None = Field(default=None, min_length=1)
     filters: Filters = Filters()
     ingest: Ingest = Ingest()
     shards: Shards = Shards()

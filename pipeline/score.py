@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from classifiers.language import LanguageId
 from classifiers.scorer import Scorer
+from classifiers.taxonomy import Effort
 from sources.errors import UserError
 from sources.files import open_binary
 from sources.readers.base import FileRef
@@ -23,15 +24,16 @@ BATCH_ROWS = 2_000
 BATCH_CHARS = 4_000_000
 
 
-def score_file(texts: Path, out: Path) -> dict[str, Any]:
+def score_file(texts: Path, out: Path, effort: Effort = "balanced") -> dict[str, Any]:
     """Score a JSON-lines file (plain, .gz or .zst).
 
     :param texts: each line an object with ``text``; ``id`` is kept as it is, else the line's number is used.
     :param out: Parquet file: ``id``, ``language``, then :attr:`classifiers.scorer.Scorer.schema`.
+    :param effort: how far the cascade goes, see :mod:`classifiers.scorer`.
     :returns: ``rows``, ``skipped`` lines, and what was wrong with the first of them.
     :raises UserError: the file cannot be read, or ``out`` cannot be written.
     """
-    scorer, language = Scorer.load(), LanguageId()
+    scorer, language = Scorer.load(effort=effort), LanguageId()
     schema = pa.schema([("id", pa.string()), ("language", pa.string()), *scorer.schema])
     skipped: list[str] = []
     n_skipped = rows = 0
@@ -68,6 +70,7 @@ def score_file(texts: Path, out: Path) -> dict[str, Any]:
         "rows": rows,
         "skipped": n_skipped,
         "first_skipped": skipped[0] if skipped else None,
+        "effort": effort,
         "scorer": scorer.version,
     }
 

@@ -21,7 +21,7 @@ from pipeline.quality import measure  # noqa: E402
 from pipeline.tokens import load_tokenizer  # noqa: E402
 
 _text = pa.array(["One text, to call up the kernels; 12 words are enough for all of them."])
-Scorer.load().score(_text, pa.array(["en"]))
+Scorer.load().warm_up()
 language_id().detect(_text)
 load_tokenizer().count(_text)
 for _kernel in (signatures, shingle_sets, measure, scan):
