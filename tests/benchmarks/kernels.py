@@ -102,7 +102,7 @@ class _Kernels:
         self._out = folder / "kernels"
         self._out.mkdir(parents=True, exist_ok=True)
         self._language = language_id()._model
-        self._scorer = Scorer.load()
+        self._scorer = Scorer.load(effort="fast")
         self._tokenizer = load_tokenizer(Recipe.model_fields["tokenizer"].default)
         self._deidentifier = Deidentifier()
         self._seconds: dict[str, float] = defaultdict(float)

@@ -1,6 +1,6 @@
 """``make bench``: speed and memory against datatrove, dolma and the bare kernels, on real text, in one run.
 
-``python -m tests.benchmarks.run --mb 20 --runs 3 --workers 2 --only datatrove,minhash,dolma,kernels,rss``
+``python -m tests.benchmarks.run --mb 20 --runs 3 --workers 2 --only datatrove,minhash,dolma,kernels,scores,rss``
 
 Prints a table and writes ``.bench/results.json``: the ratios (above 1 is faster than the peer;
 ``overhead_over_kernels`` is ours over the kernels), ``peak_rss_mb`` by input size, the machine, the input, and under
@@ -32,14 +32,17 @@ from rich.console import Console
 from rich.table import Table
 
 from classifiers.language import WEIGHTS as LID
+from classifiers.scorer import EFFORTS
 from sources.errors import UserError
 from tests.benchmarks import dolma_peer, models, ours
 from tests.benchmarks.corpus import Corpus, build
 from tests.benchmarks.measure import ROOT, ProgramError, Run, python, run
 
-PARTS = ("datatrove", "minhash", "dolma", "kernels", "rss")
+PARTS = ("datatrove", "minhash", "dolma", "kernels", "scores", "rss")
 #: Warms caches and compiled code before anything is timed.
 SMALL_MB = 0.3
+#: What the encoder reads when it reads everything: it would take minutes for more.
+BEST_MB = 1
 #: Sizes whose memory is measured, in multiples of ``--mb``: 20, 100 and 400 MB.
 RSS_SIZES = (1, 5, 20)
 #: One thread, as in a worker: for what is measured inside one process.
@@ -114,6 +117,9 @@ def bench(folder: Path, megabytes: float, runs: int, workers: int, parts: list[s
         with console.status("overhead over kernels"):
             details["kernels"] = found = _measured("kernels", folder, megabytes, SMALL_MB, runs)
         results["overhead_over_kernels"] = found["ratio"]
+    if "scores" in parts:
+        with console.status("the score stage, by effort"):
+            details["scores"] = _measured("scores", folder, megabytes, BEST_MB, runs)
     if "rss" in parts:
         details["memory"] = found = memory(folder, megabytes, workers)
         results["peak_rss_mb"] = {size: peaks["tree_rss"] for size, peaks in found.items()}
@@ -291,6 +297,18 @@ def table(results: dict[str, Any]) -> Table:
             f"{found['ratio']:.2f}",
             "<= 1.5",
         )
+    if found := details.get("scores"):
+        speed, ratio = found["mb_a_second"], found["times_the_fasttext_call"]
+        out.add_row("fastText alone, fasttext's predict", f"{speed['fasttext']:.1f} MB/s", f"{speed['kernel']:.1f} MB/s",
+                    f"{speed['kernel'] / speed['fasttext']:.1f}x", "")  # fmt: skip
+        for effort in EFFORTS:
+            goal = ">= 20 MB/s" if effort == "fast" else ">= 10x best" if effort == "balanced" else ""
+            times = (
+                f"{speed[effort] / speed['best']:.1f}x best"
+                if effort == "balanced"
+                else f"kernel x {ratio[effort]:.1f}"
+            )
+            out.add_row(f"score stage, effort {effort} (one thread)", "", f"{speed[effort]:.2f} MB/s", times, goal)
     for size, peaks in details.get("memory", {}).items():
         out.add_row(
             f"peak memory at {size} MB: all processes (largest)",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from classifiers.features import WHOLE, Tables, line_rows, normalise, pool, score_windows
+from classifiers.features import Tables, line_rows, normalise, pool, score_windows
+from classifiers.windows import windows_of
 
 
 def _fasttext_sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -18,9 +19,10 @@ def _fasttext_sigmoid(logits: np.ndarray) -> np.ndarray:
 def test_logits_and_probabilities_equal_fasttext(toy_model, messy_texts):
     tables = Tables.from_fasttext(toy_model)
     output = np.ascontiguousarray(toy_model.get_output_matrix().T, dtype=np.float32)
-    logits, firsts, _ = score_windows(pa.array(messy_texts), tables, output, np.zeros(output.shape[1], np.float32))
+    windows = windows_of(pa.array(messy_texts))
+    logits, _ = score_windows(windows, tables, output, np.zeros(output.shape[1], np.float32))
     lines = [normalise(text) for text in messy_texts]
-    assert firsts.tolist() == list(range(len(messy_texts) + 1))
+    assert windows.firsts.tolist() == list(range(len(messy_texts) + 1))
 
     hidden = np.array([toy_model.get_sentence_vector(line) for line in lines])
     np.testing.assert_allclose(logits, hidden @ output, atol=1e-4)
@@ -56,36 +58,28 @@ def test_slices_and_nulls_of_arrow_arrays(toy_model, messy_texts):
     tables = Tables.from_fasttext(toy_model)
     output = np.ascontiguousarray(toy_model.get_output_matrix().T, dtype=np.float32)
     bias = np.zeros(output.shape[1], np.float32)
-    whole, _, _ = score_windows(pa.array(messy_texts), tables, output, bias)
-    part, _, _ = score_windows(pa.array(messy_texts, type=pa.large_string())[100:150], tables, output, bias)
+    whole, _ = score_windows(windows_of(pa.array(messy_texts)), tables, output, bias)
+    sliced = windows_of(pa.array(messy_texts, type=pa.large_string())[100:150])
+    part, _ = score_windows(sliced, tables, output, bias)
     assert part.tobytes() == whole[100:150].tobytes()
-    with_null, _, _ = score_windows(pa.array(["", None]), tables, output, bias)
+    with_null, _ = score_windows(windows_of(pa.array(["", None])), tables, output, bias)
     assert with_null[0].tobytes() == with_null[1].tobytes()
-    none, firsts, known = score_windows(pa.array([], type=pa.string()), tables, output, bias)
-    assert none.shape == (0, output.shape[1]) and firsts.tolist() == [0] and len(known) == 0
+    none, known = score_windows(windows_of(pa.array([], type=pa.string())), tables, output, bias)
+    assert none.shape == (0, output.shape[1]) and len(known) == 0
 
 
-def test_long_texts_are_read_in_windows_that_cover_them_once(toy_model):
+def test_words_met_are_counted_in_each_window(toy_model):
     tables = Tables.from_fasttext(toy_model)
     output = np.ascontiguousarray(toy_model.get_output_matrix().T, dtype=np.float32)
-    bias = np.zeros(output.shape[1], np.float32)
-    long = "pain love " * 2000
-    _, firsts, known = score_windows(pa.array([long, "pain"]), tables, output, bias)
-    assert len(long) > WHOLE
-    assert firsts.tolist() == [0, 14, 15]
-    assert known.tolist() == [4000, 1]
-    unbroken = "é" * 20_000  # no space to cut at, and cuts inside a character
-    _, firsts, _ = score_windows(pa.array([unbroken]), tables, output, bias)
-    assert firsts.tolist() == [0, 27]
+    windows = windows_of(pa.array(["pain love " * 2000, "pain"]))
+    _, known = score_windows(windows, tables, output, np.zeros(output.shape[1], np.float32))
+    assert known[:-1].sum() == 4000 and known[-1] == 1
 
 
 def test_pooling_takes_the_highest_for_safety_and_the_upper_half_otherwise():
-    logits = np.array([[-2.0, -2.0], [0.0, 0.0], [3.0, 3.0]], dtype=np.float32)
-    firsts = np.array([0, 3], dtype=np.int64)
-    ones, zeros = np.ones(2), np.zeros(2)
-    pooled = pool(logits, firsts, ones, zeros, np.array([True, False]))
-    top, middle = 1 / (1 + np.exp(-3.0)), 0.5
-    np.testing.assert_allclose(pooled, [[top, (top + middle) / 2]], rtol=1e-6)
+    probabilities = np.array([[0.1, 0.1], [0.5, 0.5], [0.9, 0.9]], dtype=np.float32)
+    pooled = pool(probabilities, np.array([0, 3], dtype=np.int64), np.array([True, False]))
+    np.testing.assert_allclose(pooled, [[0.9, 0.7]], rtol=1e-6)
 
 
 def test_a_prior_draws_short_texts_to_the_middle(toy_model):
@@ -93,7 +87,7 @@ def test_a_prior_draws_short_texts_to_the_middle(toy_model):
     drawn = Tables(plain.words, plain.offsets, plain.matrix, plain.bucket, plain.ngrams, prior=6.0)
     output = np.ascontiguousarray(toy_model.get_output_matrix().T, dtype=np.float32)
     bias = np.zeros(output.shape[1], np.float32)
-    texts = pa.array(["love pain"])  # two words, the end of the line, two pairs: five rows
-    before, _, _ = score_windows(texts, plain, output, bias)
-    after, _, _ = score_windows(texts, drawn, output, bias)
+    texts = windows_of(pa.array(["love pain"]))  # two words, the end of the line, two pairs: five rows
+    before, _ = score_windows(texts, plain, output, bias)
+    after, _ = score_windows(texts, drawn, output, bias)
     np.testing.assert_allclose(after * 11, before * 5, rtol=1e-4)

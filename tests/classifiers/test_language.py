@@ -41,3 +41,14 @@ def test_other_weights_are_refused(tmp_path):
     (tmp_path / "lid.176.ftz").write_bytes(WEIGHTS.read_bytes()[:-1])
     with pytest.raises(UserError, match="not the ones"):
         LanguageId(tmp_path / "lid.176.ftz")
+
+
+def test_capitals_and_one_liners_are_english_and_unsure_lines_of_others_are_not():
+    english = [
+        "I AM SO SCARED AND ALONE AND I DO NOT KNOW WHAT TO DO",
+        "No one deserves to die.",
+        "THE HAPPIEST MOMENT",
+    ]
+    others = ["Estoy muy triste y sola en esta casa.", "ICH BIN SO MÜDE UND ALLEIN", "Je ne sais pas."]
+    codes, _ = LanguageId().detect(pa.array([*english, *others]))
+    assert codes[:3] == ["en"] * 3 and codes[3:] == ["es", "de", "fr"]

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from classifiers.scorer import MANIFEST_FILE, WEIGHTS, WEIGHTS_FILE, Scorer
-from classifiers.taxonomy import ABSTAIN, FACETS, REGISTER, SAFETY, STANCE
+from classifiers.scorer import EFFORTS, FASTTEXT_FILE, MANIFEST_FILE, MOST_WINDOWS, TIERS, WEIGHTS, Scorer, _spread
+from classifiers.taxonomy import ABSTAIN, BEHAVIOURS, FACETS, REGISTER, SAFETY, STANCE
 from sources.errors import UserError
 
 LIVED = [
@@ -34,9 +34,9 @@ NOTHING = [
 ]
 
 
-@pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    return Scorer.load()
+@pytest.fixture(scope="module", params=EFFORTS)
+def scorer(request) -> Scorer:
+    return Scorer.load(effort=request.param)
 
 
 def _english(count: int) -> pa.Array:
@@ -47,23 +47,34 @@ def test_schema_names_the_taxonomy_and_rows_stay_in_order(scorer):
     batch = scorer.score(pa.array(LIVED + NOTHING), _english(5))
     assert batch.schema == scorer.schema and batch.num_rows == 5
     names = set(scorer.schema.names)
-    assert {"relevance", "support", "responds", "abstain", "safety_harm", "safety_disclosure"} <= names
+    assert {
+        "relevance",
+        "relevance_sd",
+        "support",
+        "responds",
+        "tier",
+        "abstain",
+        "safety_harm",
+        "safety_disclosure",
+    } <= names
     assert {f"facet_{name}" for name in FACETS} <= names
     assert {f"stance_{name}" for name in STANCE} <= names
+    assert {f"register_{name}" for name in REGISTER} <= names
+    assert {f"behaviour_{name}" for name in BEHAVIOURS} <= names
     for name in names:
         family, _, label = name.partition("_")
-        known = {"facet": FACETS, "stance": STANCE, "register": REGISTER, "safety": SAFETY}
+        known = {"facet": FACETS, "stance": STANCE, "register": REGISTER, "safety": SAFETY, "behaviour": BEHAVIOURS}
         assert family not in known or name == "safety_harm" or label in known[family], name
     for field in scorer.schema:
-        if field.name != "abstain":
+        if field.name not in ("tier", "abstain"):
             assert field.type == pa.float32()
             values = batch.column(field.name).to_numpy()
-            top = {"relevance": 5.0, "support": 3.0}.get(field.name, 1.0)
+            top = {"relevance": 5.0, "relevance_sd": 2.5, "support": 3.0}.get(field.name, 1.0)
             assert np.all((values >= 0) & (values <= top)), field.name
 
 
 def test_same_bytes_whatever_the_batch(scorer, messy_texts):
-    texts = [*messy_texts, *LIVED, *INSULTS, " ".join(LIVED * 40), " ".join(NOTHING * 80)]
+    texts = [*messy_texts[:120], *LIVED, *INSULTS, " ".join(LIVED * 40), " ".join(NOTHING * 80)]
     whole = scorer.score(pa.array(texts), _english(len(texts)))
     for size in (1, 7, 64):
         parts = [
@@ -72,7 +83,7 @@ def test_same_bytes_whatever_the_batch(scorer, messy_texts):
         ]
         again = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
         assert again.equals(whole)
-        for name in scorer.schema.names[:-1]:
+        for name in scorer.schema.names[:-2]:
             left, right = whole.column(name).drop_null(), again.column(name).drop_null()
             assert left.to_numpy().tobytes() == right.to_numpy().tobytes()
 
@@ -121,15 +132,15 @@ def test_a_harmful_page_shows_in_a_long_text(scorer):
 def test_tampered_and_missing_weights_are_refused(tmp_path):
     with pytest.raises(UserError, match="no classifier weights"):
         Scorer.load(tmp_path)
-    for name in (MANIFEST_FILE, WEIGHTS_FILE):
+    for name in [path.name for path in WEIGHTS.iterdir()]:
         shutil.copy(WEIGHTS / name, tmp_path / name)
     assert Scorer.load(tmp_path).version == Scorer.load().version
-    weights = bytearray((tmp_path / WEIGHTS_FILE).read_bytes())
+    weights = bytearray((tmp_path / FASTTEXT_FILE).read_bytes())
     weights[len(weights) // 2] ^= 1
-    (tmp_path / WEIGHTS_FILE).write_bytes(weights)
+    (tmp_path / FASTTEXT_FILE).write_bytes(weights)
     with pytest.raises(UserError, match="sha256 differs"):
         Scorer.load(tmp_path)
-    (tmp_path / WEIGHTS_FILE).unlink()
+    (tmp_path / FASTTEXT_FILE).unlink()
     with pytest.raises(UserError, match="missing"):
         Scorer.load(tmp_path)
     manifest = json.loads((tmp_path / MANIFEST_FILE).read_text())
@@ -142,15 +153,37 @@ def test_tampered_and_missing_weights_are_refused(tmp_path):
 
 
 def test_version_follows_the_calibration(tmp_path):
-    for name in (MANIFEST_FILE, WEIGHTS_FILE):
+    for name in [path.name for path in WEIGHTS.iterdir()]:
         shutil.copy(WEIGHTS / name, tmp_path / name)
     manifest = json.loads((tmp_path / MANIFEST_FILE).read_text())
-    manifest["offset"][0] += 0.5
+    manifest["stacks"]["fasttext"]["offset"][0] += 0.5
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest))
     assert Scorer.load(tmp_path).version != Scorer.load().version
 
 
 def test_weights_stay_small_and_scoring_needs_no_torch():
-    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 20e6
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 40e6
     code = "import sys, classifiers.scorer; sys.exit('torch' in sys.modules or 'sentence_transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=WEIGHTS.parent.parent, check=False).returncode == 0
+
+
+def test_efforts_name_the_tier_that_decided_and_are_versions_of_their_own():
+    texts = pa.array([*LIVED, *SUPPORT, *INSULTS, *NOTHING])
+    tiers = {
+        effort: set(Scorer.load(effort=effort).score(texts, _english(len(texts))).column("tier").to_pylist())
+        for effort in EFFORTS
+    }
+    assert tiers["fast"] == {"fasttext"} and tiers["best"] == {"encoder"} and tiers["balanced"] <= set(TIERS)
+    assert len({Scorer.load(effort=effort).version for effort in EFFORTS}) == 3
+    about_safety = Scorer.load(effort="balanced", fields=("safety",))
+    assert about_safety.version != Scorer.load(effort="balanced").version
+    with pytest.raises(UserError, match="no effort 'utmost'"):
+        Scorer.load(effort="utmost")
+
+
+def test_the_encoder_reads_the_likeliest_and_evenly_spread_windows_of_a_long_text():
+    harm = np.zeros(200)
+    harm[[17, 130, 131]] = 0.9
+    chosen = _spread(10, 150, harm)
+    assert len(chosen) == len(set(chosen.tolist())) == MOST_WINDOWS and {17, 130, 131} <= set(chosen.tolist())
+    assert _spread(3, 7, harm).tolist() == [3, 4, 5, 6]
