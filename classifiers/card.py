@@ -60,6 +60,7 @@ def write_card(path: Path, report: TrainReport, settings: Settings) -> None:
     judgement, truth = report.judgement, report.material.targets
     annotators = [example.annotator for example in report.material.examples[: len(truth)]]
     founders = np.array([name == "founders" for name in annotators])
+    picked = sum(example.picked != "" for example in report.material.examples[: len(truth)])
     short = np.array([len(e.text.split()) < SHORT_WORDS for e in report.material.examples[: len(truth)]])
     figures = "\n".join(
         f"| {title} | " + " | ".join(_figures(name, judgement.scores, truth, judgement.thresholds, founders)) + " |"
@@ -129,7 +130,7 @@ pretended: Chinese corpora stay unscored.
 Held out by corpus: groups of corpora were left out in turn, together with every training text that shares ten running
 words with them; teacher and students were trained again without them. Calibration, doubt and thresholds are fitted on the same
 held-out scores, so read rates at thresholds as slightly flattering. {int(founders.sum()):,} texts annotated by the
-project's founders; in brackets all {len(truth):,}, most of which were picked because an earlier model was unsure of them.
+project's founders; in brackets all {len(truth):,}, {picked:,} of which were picked because an earlier model was unsure of them or are synthetic.
 
 | measure | fast | balanced | best | teacher |
 |---|---|---|---|---|
