@@ -130,7 +130,8 @@ pretended: Chinese corpora stay unscored.
 Held out by corpus: groups of corpora were left out in turn, together with every training text that shares ten running
 words with them; teacher and students were trained again without them. Calibration, doubt and thresholds are fitted on the same
 held-out scores, so read rates at thresholds as slightly flattering. {int(founders.sum()):,} texts annotated by the
-project's founders; in brackets all {len(truth):,}, {picked:,} of which were picked because an earlier model was unsure of them or are synthetic.
+project's founders; in brackets all {len(truth):,}, {picked:,} of which were picked because an earlier model was unsure of them
+or are synthetic.
 
 | measure | fast | balanced | best | teacher |
 |---|---|---|---|---|
@@ -163,6 +164,10 @@ texts that show them, and the cut of best F1 (`balanced`):
   scores are least sure.
 - HateCheck, made of pairs that differ in a word, is where bag-of-words tiers are near chance: `EVALUATION.md` has the
   functions one by one. Do not use `fast` to judge hate.
+- **Dialect:** short tweets with markers of African American English that their own corpora call harmless are removed as harm
+  about twice as often as others (`EVALUATION.md`, slices). Do not use `harm_short` on such text without a look at what it takes.
+- **Quoted hate and counter-speech** are still removed often (HateCheck: more than half), threats and bad advice in a reply's last
+  words are missed often.
 - Harm was learned mostly from tweets, forum comments and chat replies; older or literary prose is judged by analogy.
 - Eight-bit arithmetic differs a little between kinds of processors: scores are the same on one kind, and differ in the
   third decimal between kinds.

@@ -41,8 +41,9 @@ def prepare(root: Path, vocabulary: str = "o200k_base") -> Path:
                 ),
                 "utf-8",
             )
+            # two threads: with one, fastText leaves most of its input matrix as it found the memory, and may meet a NaN there
             model = fasttext.train_supervised(
-                str(lines), dim=64, wordNgrams=2, epoch=3, minCount=3, bucket=200_000, thread=1, verbose=0
+                str(lines), dim=64, wordNgrams=2, epoch=3, minCount=3, bucket=200_000, thread=2, verbose=0
             )
             _aside(folder / f"{name}.bin", lambda path, model=model: model.save_model(str(path)))
             lines.unlink()
