@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sources.card import Card, load_cards
-from sources.document import Bad, Record
+from sources.document import Bad, Record, spoken
 from sources.errors import UserError
 from sources.files import resolve
 
@@ -93,12 +93,8 @@ def _name(card: Card, record: Record) -> str:
 def _pieces(record: Record) -> Iterator[str]:
     """A record as excerpts; a thread or dialogue is cut between its turns."""
     if record.turns:
-        lines = [
-            turn.text.strip()
-            if len(record.turns) == 1
-            else f"{turn.role.replace('_', ' ').capitalize()}: {turn.text.strip()}"
-            for turn in record.turns
-        ]
+        texts = [turn.text.strip() for turn in record.turns]
+        lines = texts if len(texts) == 1 else [spoken(turn.role, turn.text.strip()) for turn in record.turns]
     else:
         lines = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", record.text)]
     page: list[str] = []

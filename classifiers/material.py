@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from classifiers import corpora, encoder, teacher
-from classifiers.corpora import HEAD_INDEX, HEADS, Example, group_of
+from classifiers.cache import rows_of, save
+from classifiers.corpora import HEADS, Example, group_of
 from classifiers.distil import piece_vectors
 from classifiers.evaluate import folds_of, tainted
 from classifiers.features import normalise
@@ -59,10 +60,6 @@ class Material:
         """Texts learnt from, by corpus."""
         return dict(sorted(Counter(example.corpus for example in self.examples).items()))
 
-    def targets_of(self, name: str) -> np.ndarray:
-        """One column of the targets."""
-        return self.targets[:, HEAD_INDEX[name]]
-
 
 def read_material(
     data: Path, cache: Path, seed: int = 0, quota: int = QUOTA, log: Callable[[str], None] = lambda message: None
@@ -87,7 +84,7 @@ def read_material(
         features.with_suffix(".part").rename(features)
     tokens = encoder.Tokens(encoder.base() / "tokenizer.json")
     log("features of the shipped encoder")
-    encoder_rows = _encoder_rows(texts, features, tokens, cache)
+    encoder_rows = _encoder_rows(texts, features, cache)
     log("features of the teacher")
     teacher_rows = teacher.embed(texts, cache, log)
     ids, bounds = tokens.flat(texts, special=False)
@@ -104,32 +101,22 @@ def read_material(
 def _pieces(cache: Path) -> np.ndarray:
     path = cache / f"pieces-{encoder.MODEL}.npz"
     if not path.is_file():
-        teacher.save(path, pieces=piece_vectors(128))
+        save(path, pieces=piece_vectors(128))
     with np.load(path) as saved:
         return saved["pieces"]
 
 
-def _encoder_rows(texts: list[str], features: Path, tokens: encoder.Tokens, cache: Path) -> np.ndarray:
+def _encoder_rows(texts: list[str], features: Path, cache: Path) -> np.ndarray:
     """Features of texts as the shipped graph gives them, so that heads are trained on what they will meet."""
-    keys = [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest() for text in texts]
-    known: dict[str, np.ndarray] = {}
     # Rows are those of one graph: heads trained on another's would be shipped in this one.
-    graph = f"{hashlib.sha256(features.read_bytes()).hexdigest()[:12]}-{encoder.TOKENS}"
-    for shard in sorted(cache.glob(f"encoder-{graph}-*.npz")):
-        with np.load(shard) as saved:
-            known |= dict(zip(saved["keys"].tolist(), saved["rows"], strict=True))
-    new = sorted({key: text for key, text in zip(keys, texts, strict=True) if key not in known}.items())
-    if new:
+    graph = f"encoder-{hashlib.sha256(features.read_bytes()).hexdigest()[:12]}-{encoder.TOKENS}"
+
+    def encode(new: list[str]) -> np.ndarray:
         parts = [new[at : at + 500] for at in range(0, len(new), 500)]
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            found = pool.map(_run, [str(features)] * len(parts), [[text for _, text in part] for part in parts])
-            rows = np.concatenate(list(found)).astype(
-                np.float16
-            )  # as they are kept: a warm cache gives the same weights
-        known |= {key: row for (key, _), row in zip(new, rows, strict=True)}
-        name = hashlib.blake2b("".join(key for key, _ in new).encode(), digest_size=8).hexdigest()
-        teacher.save(cache / f"encoder-{graph}-{name}.npz", keys=np.array([key for key, _ in new]), rows=rows)
-    return np.stack([known[key] for key in keys]).astype(np.float32)
+            return np.concatenate(list(pool.map(_run, [str(features)] * len(parts), parts)))
+
+    return rows_of(texts, cache, graph, lambda: encode, len(texts)).astype(np.float32)
 
 
 _GRAPHS: dict[str, encoder.Graph] = {}

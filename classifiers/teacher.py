@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from classifiers.cache import Encode, rows_of
 from sources.errors import UserError
 
 MODEL = "all-mpnet-base-v2"
@@ -58,14 +59,6 @@ def require() -> None:
         )
 
 
-def save(path: Path, **arrays: np.ndarray) -> None:
-    """Write arrays aside and commit them by rename: a run that was killed leaves no half file that a later one would read."""
-    aside = path.with_name(f".{os.getpid()}-{path.name}")
-    with aside.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    aside.replace(path)
-
-
 def embed(texts: list[str], cache: Path, log: Callable[[str], None] = lambda message: None) -> np.ndarray:
     """Features of texts.
 
@@ -73,30 +66,25 @@ def embed(texts: list[str], cache: Path, log: Callable[[str], None] = lambda mes
     :return: float32, shape (texts, 3 * 768): each layer's mean over tokens, of unit length.
     :raises UserError: when the ``train`` extra is not installed.
     """
-    keys = [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest() for text in texts]
-    known: dict[str, np.ndarray] = {}
     kind = f"features-{'-'.join(map(str, LAYERS))}-{TOKENS}-{'bf16' if _half() else 'fp32'}"
-    for shard in sorted((cache / MODEL).glob(f"{kind}-*.npz")):
-        with np.load(shard) as saved:
-            known |= dict(zip(saved["keys"].tolist(), saved["rows"], strict=True))
-    new = sorted(
-        {key: text for key, text in zip(keys, texts, strict=True) if key not in known}.items(), key=lambda p: len(p[1])
-    )
-    encode = _encoder(cache) if new else None
-    for at in range(0, len(new), _SHARD):
-        assert encode is not None
-        part = new[at : at + _SHARD]
-        log(f"teacher: {at:,} of {len(new):,} texts encoded")
-        rows = encode([text for _, text in part])
-        known |= {key: row for (key, _), row in zip(part, rows, strict=True)}
-        name = hashlib.blake2b("".join(key for key, _ in part).encode(), digest_size=8).hexdigest()
-        save(cache / MODEL / f"{kind}-{name}.npz", keys=np.array([key for key, _ in part]), rows=rows)
-    rows = np.stack([known[key] for key in keys]).astype(np.float32)
+
+    def encoder() -> Encode:
+        encode, done = _encoder(cache), 0
+
+        def counted(part: list[str]) -> np.ndarray:
+            nonlocal done
+            log(f"teacher: {done:,} texts encoded")
+            done += len(part)
+            return encode(part)
+
+        return counted
+
+    rows = rows_of(texts, cache / MODEL, kind, encoder, _SHARD).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=2, keepdims=True)
     return rows.reshape(len(rows), -1)
 
 
-def _encoder(cache: Path) -> Callable[[list[str]], np.ndarray]:
+def _encoder(cache: Path) -> Encode:
     import torch
     from sentence_transformers import SentenceTransformer
 

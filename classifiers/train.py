@@ -22,7 +22,8 @@ import numpy as np
 import pyarrow as pa
 
 from classifiers import encoder, teacher
-from classifiers.corpora import HEADS, rubric_targets
+from classifiers.cache import save
+from classifiers.corpora import HEADS
 from classifiers.excerpts import local_cards
 from classifiers.fitting import Judgement, fit, lowest_cut
 from classifiers.material import QUOTA, Material, read_material
@@ -92,7 +93,7 @@ def judge(
             logits = {name: saved[name] for name in saved.files}
     else:
         logits = held_out(material, settings, seed, log)
-        teacher.save(path, **logits)
+        save(path, **logits)
     labelled = material.labelled
     held = {name: rows[:labelled] for name, rows in logits.items()}
     reference = {name: rows[labelled:] for name, rows in logits.items()}
@@ -261,8 +262,3 @@ def _long_texts() -> list[str]:
             continue
         found += texts
     return found[:: max(1, len(found) // LONG_TEXTS)]
-
-
-def annotation_targets(rows: list[dict]) -> np.ndarray:
-    """Annotations as targets, float32, shape (rows, heads)."""
-    return np.array([[rubric_targets(row)[name] for name in HEADS] for row in rows], dtype=np.float32)

@@ -30,7 +30,7 @@ from pipeline.recipe import Ingest
 from pipeline.store import Store, make_key, split_key
 from pipeline.tables import read
 from sources.card import Card
-from sources.document import SCHEMA, Bad, Record, document_id
+from sources.document import SCHEMA, Bad, Record, document_id, spoken
 from sources.readers.base import FileRef, Split
 
 INGEST_VERSION = 3
@@ -312,7 +312,7 @@ def render_turns(turns: list[dict[str, Any]]) -> str:
     """A dialogue as text: ``Role: what was said``, a blank line between turns; a single turn is just its text."""
     if len(turns) == 1:
         return turns[0]["text"]
-    return "\n\n".join(f"{turn['role'].replace('_', ' ').capitalize()}: {turn['text']}" for turn in turns)
+    return "\n\n".join(spoken(turn["role"], turn["text"]) for turn in turns)
 
 
 def cut(text: str, max_chars: int) -> Iterator[str]:

@@ -94,6 +94,11 @@ class Bad:
     detail: str = ""
 
 
+def spoken(role: str, text: str) -> str:
+    """A turn as a line of a dialogue: ``Role: what was said``."""
+    return f"{role.replace('_', ' ').capitalize()}: {text}"
+
+
 def document_id(source: str, key: str, part: int = 0) -> str:
     """Stable 128-bit id (32 hex digits) of a document.
 
