@@ -23,7 +23,7 @@ from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.readers.base import FileRef
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Libraries whose version may show in the bytes.
 LIBRARIES = ("pyarrow", "duckdb", "datatrove", "ftfy", "zstandard", "numpy")
@@ -52,21 +52,29 @@ def output_key(recipe: Recipe, cards: dict[str, Card], lineage: Lineage) -> str:
         "output",
         SCHEMA_VERSION,
         recipe=recipe.model_dump(mode="json"),
-        cards={name: _card_facts(card) for name, card in cards.items()},
+        cards={name: card_facts(card) for name, card in cards.items()},
         lineage=asdict(lineage),
     )
 
 
-def _card_facts(card: Card) -> dict[str, Any]:
-    """What the manifest says of a source."""
+def card_facts(card: Card) -> dict[str, Any]:
+    """What the manifest says of a source: all that a publication must carry, so that it needs no card."""
     return {
         "title": card.title,
         "family": card.family,
+        "language": card.language,
         "license": card.license.id,
+        "license_url": card.license.url,
+        "license_note": card.license.note,
+        "attribution": card.license.terms.attribution,
+        "share_alike": card.license.terms.share_alike,
+        "allows": sorted(card.allowed),
         "consent": card.consent.basis,
+        "consent_note": card.consent.note,
         "origin": card.origin,
         "sensitivity": card.sensitivity,
         "citation": card.citation,
+        "homepage": card.homepage,
         "takedown": card.takedown,
     }
 
@@ -191,7 +199,7 @@ def _manifest(
     sources = {}
     for name, card in cards.items():
         row = train.get(name, {"documents": 0, "tokens": 0})
-        sources[name] = _card_facts(card) | {
+        sources[name] = card_facts(card) | {
             "files": len(files[name]),
             "documents": row["documents"],
             "tokens": row["tokens"],
@@ -205,6 +213,7 @@ def _manifest(
         split["tokens"] += output["tokens"]
     return {
         "schema_version": SCHEMA_VERSION,
+        "kind": "mix",
         "key": output_key(recipe, cards, lineage),
         "recipe": recipe.model_dump(mode="json"),
         "sources": sources,

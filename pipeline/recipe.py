@@ -352,18 +352,18 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     return recipe, cards
 
 
-def check_condition(condition: str, where: str) -> None:
-    """Bind an SQL condition to the attribute columns, in a database that can reach no file.
+def check_condition(condition: str, where: str, columns: dict[str, str] | None = None) -> None:
+    """Bind an SQL condition to columns, in a database that can reach no file.
 
+    :param columns: name -> SQL type; default the attribute columns of documents.
     :raises UserError: it does not parse, names an unknown column, or is not a condition.
     """
+    columns = condition_columns() if columns is None else columns
     con = duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true"})
     try:
-        con.execute(
-            f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in condition_columns().items())})"
-        )
+        con.execute(f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
         # Rows, so that a comparison that can never be made (tokens > 'many') is found now.
-        values = ", ".join("'text'" if kind == "VARCHAR" else "300" for kind in condition_columns().values())
+        values = ", ".join("'text'" if kind == "VARCHAR" else "300" for kind in columns.values())
         con.execute(f"INSERT INTO documents VALUES ({values})")
         con.execute("INSERT INTO documents DEFAULT VALUES")
         statements = con.extract_statements(f"SELECT coalesce(({condition}\n), false) FROM documents")
