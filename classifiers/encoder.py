@@ -45,7 +45,7 @@ class Tokens:
 
 
 class Graph:
-    """An onnx graph from the ids of one window to one row of numbers.
+    """An onnx graph from the ids of one window to rows of numbers: its first output is what :meth:`run` gives.
 
     The session is made in the process that first runs it: its threads would not survive a fork.
     """
@@ -55,8 +55,11 @@ class Graph:
         self._session: Any = None
         self._process = 0
 
-    def run(self, texts: list[str]) -> np.ndarray:
-        """One row for each window, float32, shape (texts, width); a row depends on its own text alone."""
+    def run(self, texts: list[str], output: int = 0) -> np.ndarray:
+        """One row for each window, float32, shape (texts, width); a row depends on its own text alone.
+
+        :param output: number of the graph's output.
+        """
         if self._process != os.getpid():
             import onnxruntime
 
@@ -65,6 +68,8 @@ class Graph:
             options.log_severity_level = 3
             self._session = onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
             self._process = os.getpid()
+        outputs = self._session.get_outputs()
+        names = [out.name for out in outputs]
         ids, bounds = self._tokens.flat(texts)
         rows = []
         for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -72,8 +77,14 @@ class Graph:
             if len(window) > TOKENS:
                 window = window[:TOKENS]
                 window[-1] = _SEP
-            rows.append(self._session.run(None, {"ids": window[None]})[0][0])
-        return np.stack(rows) if rows else np.zeros((0, self._session.get_outputs()[0].shape[1]), dtype=np.float32)
+            rows.append(self._session.run([names[output]], {"ids": window[None]})[0][0])
+        return np.stack(rows) if rows else np.zeros((0, outputs[output].shape[1]), dtype=np.float32)
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        """Sentence embeddings, float32 of unit length, shape (texts, 384): the mean over tokens of the encoder's last layer, as
+        sentence-transformers pools it (Reimers and Gurevych 2019). Of a long text the first :data:`TOKENS` tokens count.
+        """
+        return self.run(texts, output=1)[:, WIDTH - 384 :]
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ class Perceptron:
 
 
 def with_heads(features: Path, heads: Perceptron, target: Path) -> None:
-    """Write the graph of the encoder with heads: ids in, logits out."""
+    """Write the graph of the encoder with heads: ids in; logits and the features behind them out."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -120,6 +131,7 @@ def with_heads(features: Path, heads: Perceptron, target: Path) -> None:
     )
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(heads.bias)]))
+    graph.output.append(helper.make_tensor_value_info(source, TensorProto.FLOAT, [1, WIDTH]))
     onnx.save(model, str(target))
 
 

@@ -241,6 +241,10 @@ class Scorer:
         pooled = features.pool(probabilities, windows.firsts, self._take_max)
         return self._batch(pooled, tier, unscored, foreign)
 
+    def embed(self, texts: list[str]) -> np.ndarray:
+        """Sentence embeddings by the encoder tier, whatever the effort: see :meth:`classifiers.encoder.Graph.embed`."""
+        return self._encoder.embed(texts)
+
     def _foreign(self, texts: pa.Array, languages: pa.Array | None) -> np.ndarray:
         """Which texts are not English, bool, shape (texts,)."""
         if languages is None:
