@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import duckdb
 import yaml
@@ -26,6 +27,21 @@ from sources.licenses import Purpose
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Located(_Strict):
+    """A file's top level, which knows where its fields are written."""
+
+    _path: Path | None = None
+    _lines: dict[tuple, int] = {}
+
+    def place(self, *loc: str | int) -> str:
+        """Where a field is written, for messages: file, line and the field's path."""
+        field = ".".join(map(str, loc))
+        return f"{self._path}:{line_of(self._lines, loc)} {field}" if self._path else field
+
+
+L = TypeVar("L", bound=Located)
 
 
 class Amount(_Strict):
@@ -211,7 +227,7 @@ class Shards(_Strict):
         return value
 
 
-class Recipe(_Strict):
+class Recipe(Located):
     """A data mix.
 
     :param purpose: ``research`` (internal, nothing leaves), ``publish`` or ``commercial``; a source whose card does not allow it is
@@ -251,8 +267,6 @@ class Recipe(_Strict):
     shards: Shards = Shards()
     cards: list[str] = []
     memory: str = Field(default="2GB", pattern=r"^\d+(\.\d+)?\s*(MB|GB)$")
-    _path: Path | None = None
-    _lines: dict[tuple, int] = {}
 
     @field_validator("groups")
     @classmethod
@@ -263,11 +277,6 @@ class Recipe(_Strict):
                 raise ValueError(f"{group.name!r} names more than one source or group")
             taken.add(group.name)
         return value
-
-    def place(self, *loc: str | int) -> str:
-        """Where a field is written, for messages: file, line and the field's path."""
-        field = ".".join(map(str, loc))
-        return f"{self._path}:{_line(self._lines, loc)} {field}" if self._path else field
 
 
 _MODELS: tuple[type[BaseModel], ...] = (Recipe, Group, Upweight, Filters, DropRule, Ingest, Shards)
@@ -280,59 +289,15 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     :returns: the recipe with ``weight_basis`` filled in, and the card of each of its sources.
     :raises UserError: anything wrong, with line, field and fix.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UserError(
-            f"cannot read the recipe: {reason}", where=path, fix="name a file such as recipes/sample.yaml"
-        ) from None
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeys)
-        lines = _lines(yaml.compose(text, Loader=SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(
-            f"not valid YAML: {getattr(error, 'problem', error)}",
-            where=place,
-            fix="indent with spaces, and put texts that hold a colon, a brace or a bracket in quotes",
-        ) from None
-    if not isinstance(raw, dict):
-        raise UserError("a recipe is a mapping with purpose, budget, seed and sources", where=path)
+    raw, lines = read_yaml(path)
     raw.setdefault("name", path.stem)
     declared = _declared_basis(raw)
     if declared:
         raw.setdefault("weight_basis", declared)
     for override in overrides or []:
-        _apply(raw, override)
-    try:
-        recipe = Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise _user_error(error, path, lines) from None
-    recipe._path, recipe._lines = path, lines
-
-    directories = [CARDS_DIR]
-    for directory in recipe.cards:
-        if not (path.parent / directory).is_dir():
-            raise UserError(f"no folder of cards at {directory!r}", where=recipe.place("cards"))
-        directories.append(path.parent / directory)
-    known = find_cards(*directories)
-    cards: dict[str, Card] = {}
-    for name in recipe.sources:
-        where = recipe.place("sources", name)
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise UserError(f"unknown source {name!r}", where=where, fix=f"{hint}`wellmix sources` lists all cards")
-        card = load_card(known[name])
-        if reason := card.refusal(recipe.purpose):
-            raise UserError(
-                f"source {name!r} may not serve purpose {recipe.purpose!r}: {reason}",
-                where=where,
-                fix="remove the source, or change the purpose if the text stays inside",
-            )
-        cards[name] = card
+        apply_override(raw, override)
+    recipe = validated(Recipe, raw, path, lines, _MODELS)
+    cards = cards_of(recipe, recipe.sources, recipe.purpose, recipe.cards, path.parent)
     for i, group in enumerate(recipe.groups):
         if group.source and group.source not in recipe.sources:
             raise UserError(
@@ -350,6 +315,83 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
             if where_sql:
                 check_condition(where_sql, recipe.place(*kind.split("."), i, "where"))
     return recipe, cards
+
+
+def read_yaml(path: Path, what: str = "recipe") -> tuple[dict[str, Any], dict[tuple, int]]:
+    """The mapping in a YAML file, and the line of each of its fields.
+
+    :param what: the file is called in messages.
+    :raises UserError: it cannot be read, is no YAML, names a key twice or is no mapping.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(
+            f"cannot read the {what}: {reason}", where=path, fix="name a file such as recipes/sample.yaml"
+        ) from None
+    try:
+        raw = yaml.load(text, Loader=_UniqueKeys)
+        lines = _lines(yaml.compose(text, Loader=SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else path
+        raise UserError(
+            f"not valid YAML: {getattr(error, 'problem', error)}",
+            where=place,
+            fix="indent with spaces, and put texts that hold a colon, a brace or a bracket in quotes",
+        ) from None
+    if not isinstance(raw, dict):
+        raise UserError(f"a {what} is a mapping of fields", where=path, fix="recipes/README.md lists them")
+    return raw, lines
+
+
+def validated(
+    model: type[L], raw: dict[str, Any], path: Path, lines: dict[tuple, int], parts: tuple[type[BaseModel], ...]
+) -> L:
+    """The checked model of a file.
+
+    :param parts: the models inside it, whose fields are offered when one is misspelt.
+    :raises UserError: a field is wrong, with its line.
+    """
+    try:
+        made = model.model_validate(raw)
+    except ValidationError as error:
+        raise _user_error(error, path, lines, parts) from None
+    made._path, made._lines = path, lines
+    return made
+
+
+def cards_of(
+    recipe: Located, names: Iterable[str], purpose: Purpose, folders: list[str], base: Path
+) -> dict[str, Card]:
+    """The card of each source a recipe names; each allows the purpose.
+
+    :param folders: with further cards, relative to ``base``.
+    :raises UserError: no such folder or source, or its card refuses.
+    """
+    directories = [CARDS_DIR]
+    for directory in folders:
+        if not (base / directory).is_dir():
+            raise UserError(f"no folder of cards at {directory!r}", where=recipe.place("cards"))
+        directories.append(base / directory)
+    known = find_cards(*directories)
+    cards: dict[str, Card] = {}
+    for name in names:
+        where = recipe.place("sources", name)
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UserError(f"unknown source {name!r}", where=where, fix=f"{hint}`wellmix sources` lists all cards")
+        card = load_card(known[name])
+        if reason := card.refusal(purpose):
+            raise UserError(
+                f"source {name!r} may not serve purpose {purpose!r}: {reason}",
+                where=where,
+                fix="remove the source, or change the purpose if the text stays inside",
+            )
+        cards[name] = card
+    return cards
 
 
 def check_condition(condition: str, where: str, columns: dict[str, str] | None = None) -> None:
@@ -425,14 +467,16 @@ def _lines(node: yaml.Node | None, path: tuple = ()) -> dict[tuple, int]:
     return found
 
 
-def _line(lines: dict[tuple, int], loc: tuple) -> int:
+def line_of(lines: dict[tuple, int], loc: tuple) -> int:
     loc = tuple(map(str, loc))
     while loc and loc not in lines:
         loc = loc[:-1]
     return lines.get(loc, 1)
 
 
-def _user_error(error: ValidationError, path: Path, lines: dict[tuple, int]) -> UserError:
+def _user_error(
+    error: ValidationError, path: Path, lines: dict[tuple, int], parts: tuple[type[BaseModel], ...]
+) -> UserError:
     # Of the branches of a union pydantic reports each; the deepest location is the one the user wrote.
     problem = max(error.errors(), key=lambda e: len(e["loc"]) if e["type"] != "literal_error" else 0)
     loc = tuple(problem["loc"])
@@ -440,12 +484,12 @@ def _user_error(error: ValidationError, path: Path, lines: dict[tuple, int]) -> 
     fix = "recipes/README.md lists the fields and what they take"
     if problem["type"] == "extra_forbidden":
         message = f"unknown field {loc[-1]!r}"
-        known = {field for model in _MODELS for field in model.model_fields}
+        known = {field for model in parts for field in model.model_fields}
         if close := difflib.get_close_matches(str(loc[-1]), known, n=1):
             fix = f"did you mean {close[0]!r}? {fix}"
     elif problem["type"] == "missing":
         message = f"field {loc[-1]!r} is missing"
-    return UserError(message, where=f"{path}:{_line(lines, loc)} {'.'.join(map(str, loc))}", fix=fix)
+    return UserError(message, where=f"{path}:{line_of(lines, loc)} {'.'.join(map(str, loc))}", fix=fix)
 
 
 def _declared_basis(raw: dict[str, Any]) -> float | None:
@@ -461,7 +505,7 @@ def _declared_basis(raw: dict[str, Any]) -> float | None:
     return 1.0 if 0.8 <= total <= 1.25 else total
 
 
-def _apply(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
     path, separator, text = override.partition("=")
     if not separator or not path:
         raise UserError(
