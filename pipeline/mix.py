@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
@@ -101,7 +101,7 @@ class ShardStep(Step):
         card = Card(**task["card"])
         stages = attributes(task["tokenizer"], task["contamination"], task["effort"], task["effort_about"])
         # Readers that join records put them into temporary files; in the store these are swept even after a kill.
-        with store.scratch("ingest") as folder, _temporary(folder):
+        with store.scratch("ingest") as folder, temporary_files(folder):
             self._do(store, card, stages, task)
 
     @staticmethod
@@ -112,7 +112,8 @@ class ShardStep(Step):
 
 
 @contextmanager
-def _temporary(folder: Path) -> Iterator[None]:
+def temporary_files(folder: Path) -> Iterator[None]:
+    """Let what asks for temporary files have them in ``folder``."""
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:
         yield
@@ -142,7 +143,7 @@ def run_mix(
     out = out or Path("shards") / recipe.name
     if out.is_symlink() or not out.name:
         out = out.resolve()
-    _check_output(out)
+    check_output(out)
     store = Store(store_root)
     release = store.lock()
     try:
@@ -165,7 +166,7 @@ def _run(
     ran: Counter[str] = Counter()
     judges = prepare(recipe, folder, cards)
     stages, limits = judges.stages, judges.limits
-    files = _find_files(cards, store)
+    files = find_files(cards, store)
 
     shards: list[_Shard] = []
     for name, card in cards.items():
@@ -190,7 +191,7 @@ def _run(
         workers=workers,
         progress=progress,
         label="ingest and score",
-        weight=_task_bytes,
+        weight=task_bytes,
         group=lambda task: task["card"]["name"],
     )
     _check_sources(store, recipe, shards)
@@ -267,7 +268,7 @@ def prepare(recipe: Recipe, folder: Path, cards: dict[str, Card]) -> Judges:
     """
     if recipe.ingest.names:
         NameFinder()  # says so now if its model is not installed
-    contamination = _benchmarks(recipe, folder)
+    contamination = hash_lists(recipe.filters.contamination, folder)
     name = recipe.tokenizer
     tokenizer = str((folder / name).resolve()) if name.endswith(".json") else name
     stages = attributes(tokenizer, contamination, recipe.effort, _about(recipe))
@@ -285,9 +286,8 @@ def _about(recipe: Recipe) -> list[str]:
     return list(recipe.effort_about or FIELDS)
 
 
-def _benchmarks(recipe: Recipe, folder: Path) -> list[str]:
+def hash_lists(wanted: Literal["all", False] | list[str], folder: Path) -> list[str]:
     """The hash lists a recipe wants: names of shipped ones, and files of its own, which lie relative to the recipe."""
-    wanted = recipe.filters.contamination
     if wanted is False:
         return []
     names: list[str] = []
@@ -299,14 +299,16 @@ def _benchmarks(recipe: Recipe, folder: Path) -> list[str]:
     return names
 
 
-def _find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]]:
+def find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]]:
+    """The raw files of each source, with their fingerprints."""
     fingerprints = store.fingerprints()
     files = {name: resolve(card, fingerprints) for name, card in cards.items()}
     fingerprints.save()
     return files
 
 
-def _task_bytes(task: dict[str, Any]) -> int:
+def task_bytes(task: dict[str, Any]) -> int:
+    """Raw bytes a task reads."""
     split = task["split"]
     return (split["stop"] - split["start"]) if split["stop"] else sum(file["size"] for file in split["files"])
 
@@ -324,7 +326,7 @@ def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str
     }
 
 
-def _check_output(out: Path) -> None:
+def check_output(out: Path) -> None:
     """Refuse to replace a folder that is not ours, before any work is done."""
     if out.exists() and not out.is_dir():
         raise UserError("the output is a file", where=out, fix="name a folder with --out")

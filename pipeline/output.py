@@ -9,6 +9,8 @@ import re
 import shutil
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -121,14 +123,7 @@ def write_output(
     """
     plan = store.meta("plan", lineage.plan)
     ledger = make_ledger(store, lineage, plan)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # What an earlier run that was killed here left aside.
-    for left in out.parent.glob(f".{out.name}.*"):
-        if re.fullmatch(r"[0-9a-f]{8}(\.old)?", left.name.removeprefix(f".{out.name}.")):
-            shutil.rmtree(left, ignore_errors=True)
-    aside = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}"
-    aside.mkdir()
-    try:
+    with replacing(out) as aside:
         entries: list[dict[str, Any]] = []
         for key in written:
             place = store.path("shard", key)
@@ -144,12 +139,9 @@ def write_output(
                     shutil.copyfile(place / file["path"], target)
                 entries.append(file)
         entries += _finish(aside, entries, tokenizer)
-        _write_json(aside / "manifest.json", _manifest(recipe, cards, files, limits, lineage, plan, entries, versions))
-        _write_json(aside / "ledger.json", ledger)
-        _write_quarantine(store, lineage, aside / "quarantine.jsonl")
-        _swap(aside, out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        write_json(aside / "manifest.json", _manifest(recipe, cards, files, limits, lineage, plan, entries, versions))
+        write_json(aside / "ledger.json", ledger)
+        write_quarantine(store, [(s["source"], s["documents"]) for s in lineage.shards], aside / "quarantine.jsonl")
     # The folder has them now; the store keeps what is dear to compute, and these are not.
     for key in written:
         shutil.rmtree(store.path("shard", key), ignore_errors=True)
@@ -169,17 +161,31 @@ def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list
     return added
 
 
-def _swap(aside: Path, out: Path) -> None:
-    if out.exists():
-        old = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.old"
-        os.rename(out, old)
-        os.rename(aside, out)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.rename(aside, out)
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` that takes its place by a rename when the block ends without an error."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # What an earlier run that was killed here left aside.
+    for left in out.parent.glob(f".{out.name}.*"):
+        if re.fullmatch(r"[0-9a-f]{8}(\.old)?", left.name.removeprefix(f".{out.name}.")):
+            shutil.rmtree(left, ignore_errors=True)
+    aside = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}"
+    aside.mkdir()
+    try:
+        yield aside
+        if out.exists():
+            old = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.old"
+            os.rename(out, old)
+            os.rename(aside, out)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as people read it."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -238,29 +244,17 @@ def make_ledger(store: Store, lineage: Lineage, plan: dict[str, Any]) -> dict[st
 
     :raises LedgerError: a line does not add up.
     """
-    ingest: dict[str, Counter[str]] = defaultdict(Counter)
-    details: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for shard in lineage.shards:
-        meta = store.meta("documents", shard["documents"])
-        for name in ("records_in", "chars_in", "split_off", "documents", "chars_out", "cleaned", "deidentified"):
-            ingest[shard["source"]][name] += meta[name]
-        for name in ("dropped", "quarantined", "redactions"):
-            details[shard["source"]][name].update(meta[name])
-    stages: dict[str, dict[str, Any]] = {"ingest": {}, "plan": {}}
-    for source, counts in ingest.items():
-        line: dict[str, Any] = dict(counts) | {
-            name: dict(details[source][name]) for name in ("dropped", "quarantined", "redactions")
-        }
-        lost = details[source]["dropped"].total() + details[source]["quarantined"].total()
-        _reconcile("ingest", source, counts["records_in"] + counts["split_off"], counts["documents"] + lost)
-        stages["ingest"][source] = line
+    stages: dict[str, dict[str, Any]] = {
+        "ingest": ingest_ledger(store, [(shard["source"], shard["documents"]) for shard in lineage.shards]),
+        "plan": {},
+    }
     outcomes: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in plan["ledger"]:
         outcomes[row["source"]].append(row)
-    for source in ingest:
+    for source, ingested in stages["ingest"].items():
         rows = outcomes[source]
-        line = {
-            "documents_in": ingest[source]["documents"],
+        line: dict[str, Any] = {
+            "documents_in": ingested["documents"],
             "bytes_in": sum(row["bytes"] for row in rows),
             "dropped": {},
         }
@@ -268,7 +262,7 @@ def make_ledger(store: Store, lineage: Lineage, plan: dict[str, Any]) -> dict[st
             line[name] = sum(row["documents"] for row in rows if row["outcome"] == name and not row["dropped"])
         line["dropped"] = {row["outcome"]: row["documents"] for row in rows if row["dropped"]}
         line["bytes_dropped"] = sum(row["bytes"] for row in rows if row["dropped"])
-        _reconcile(
+        reconcile(
             "plan",
             source,
             line["documents_in"],
@@ -276,9 +270,9 @@ def make_ledger(store: Store, lineage: Lineage, plan: dict[str, Any]) -> dict[st
         )
         stages["plan"][source] = line
     totals = {
-        "records_in": sum(counts["records_in"] for counts in ingest.values()),
-        "documents": sum(counts["documents"] for counts in ingest.values()),
-        "quarantined": sum(details[source]["quarantined"].total() for source in ingest),
+        "records_in": sum(line["records_in"] for line in stages["ingest"].values()),
+        "documents": sum(line["documents"] for line in stages["ingest"].values()),
+        "quarantined": sum(sum(line["quarantined"].values()) for line in stages["ingest"].values()),
         "dropped": sum(sum(line["dropped"].values()) for stage in stages.values() for line in stage.values()),
         "selected": sum(line["selected"] for line in stages["plan"].values()),
         "held_out": sum(line["held_out"] for line in stages["plan"].values()),
@@ -288,15 +282,47 @@ def make_ledger(store: Store, lineage: Lineage, plan: dict[str, Any]) -> dict[st
     return {"totals": totals, "stages": stages, "dedup": dedup}
 
 
-def _reconcile(stage: str, source: str, into: int, out: int) -> None:
+def ingest_ledger(store: Store, shards: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    """What ingest did, by source.
+
+    :param shards: (source, documents key) of each shard.
+    :raises LedgerError: a line does not add up.
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    details: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for source, key in shards:
+        meta = store.meta("documents", key)
+        for name in ("records_in", "chars_in", "split_off", "documents", "chars_out", "cleaned", "deidentified"):
+            counts[source][name] += meta[name]
+        for name in ("dropped", "quarantined", "redactions"):
+            details[source][name].update(meta[name])
+    lines: dict[str, dict[str, Any]] = {}
+    for source, n in counts.items():
+        lost = details[source]["dropped"].total() + details[source]["quarantined"].total()
+        reconcile("ingest", source, n["records_in"] + n["split_off"], n["documents"] + lost)
+        lines[source] = dict(n) | {
+            name: dict(details[source][name]) for name in ("dropped", "quarantined", "redactions")
+        }
+    return lines
+
+
+def reconcile(stage: str, source: str, into: int, out: int) -> None:
+    """Check a line of a ledger.
+
+    :raises LedgerError: it does not add up.
+    """
     if into != out:
         raise LedgerError(
             f"the ledger of stage {stage} does not reconcile for source {source}: {into} in, {out} accounted for"
         )
 
 
-def _write_quarantine(store: Store, lineage: Lineage, path: Path) -> None:
+def write_quarantine(store: Store, shards: list[tuple[str, str]], path: Path) -> None:
+    """List the records that could not be read: place and reason, never their text.
+
+    :param shards: (source, documents key) of each shard.
+    """
     with path.open("w", encoding="utf-8") as file:
-        for shard in lineage.shards:
-            for row in quarantined(store, shard["documents"]):
-                file.write(json.dumps({"source": shard["source"], **row}, ensure_ascii=False) + "\n")
+        for source, key in shards:
+            for row in quarantined(store, key):
+                file.write(json.dumps({"source": source, **row}, ensure_ascii=False) + "\n")
