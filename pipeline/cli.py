@@ -124,6 +124,34 @@ def mix(
 
 
 @app.command()
+def curate(
+    recipe: Annotated[Path, typer.Argument(help="Recipe of a set.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Output folder [default: shards/NAME].", show_default=False)
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes [default: one a core].", show_default=False)
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the recipe; repeatable.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a fine-tuning or preference set: threads become conversations, the best and most various are chosen.
+
+    Example: `wellmix curate recipes/sample-support.yaml --set size=40`
+    """
+    from pipeline.curate import run_curate
+    from pipeline.report import print_set
+
+    result = run_curate(recipe, out=out, store_root=store, workers=workers, overrides=overrides or [])
+    print_set(result)
+    if json:
+        _print_json(result.summary())
+
+
+@app.command()
 def check(
     recipe: Annotated[Path, typer.Argument(help="Recipe file.", show_default=False)],
     overrides: Annotated[

@@ -15,6 +15,7 @@ from sources.files import resolve
 from sources.licenses import NEEDS
 
 if TYPE_CHECKING:
+    from pipeline.curate.make import SetResult
     from pipeline.mix import MixResult
 
 
@@ -80,6 +81,79 @@ def print_mix(result: MixResult) -> None:
         f" ({result.seconds:.1f} s; ran: {stages})",
         soft_wrap=True,
     )
+
+
+def print_set(result: SetResult) -> None:
+    """Ledger by source, quotas, baselines and notes of a set, on stderr."""
+    manifest, ledger = result.manifest, result.ledger
+    table = Table(title="candidates", title_justify="left", box=None, pad_edge=False)
+    table.add_column("source")
+    outcomes = [name for name in _OUTCOMES if any(name in line for line in ledger["stages"]["select"].values())]
+    for name in ("documents", "candidates", "never", "unfit", *outcomes):
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("most frequent reasons")
+    for source, line in ledger["stages"]["select"].items():
+        reasons = Counter(line["never"]) + Counter(line["unfit"])
+        shown = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common(4))
+        table.add_row(
+            source,
+            f"{ledger['stages']['shape'][source]['documents_in']:,}",
+            f"{line['candidates_in']:,}",
+            f"{sum(line['never'].values()):,}",
+            f"{sum(line['unfit'].values()):,}",
+            *(f"{line.get(name, 0):,}" for name in outcomes),
+            shown,
+        )
+    console.print(table)
+    if manifest["quotas"]:
+        table = Table(title="\nquotas (share of examples)", title_justify="left", box=None, pad_edge=False)
+        table.add_column("quota")
+        for name in ("at least", "at most", "there were", "chosen", "share"):
+            table.add_column(name, justify="right")
+        for quota in manifest["quotas"]:
+            table.add_row(
+                escape(quota["name"]),
+                f"{quota['at_least']:.0%}",
+                f"{quota['at_most']:.0%}",
+                f"{quota['available']:,}",
+                f"{quota['chosen']:,}",
+                f"{quota['share']:.1%}" if quota["met"] else f"[yellow]{quota['share']:.1%}[/]",
+            )
+        console.print(table)
+    table = Table(title="\nprinciples exercised", title_justify="left", box=None, pad_edge=False)
+    table.add_column("principle")
+    table.add_column("examples", justify="right")
+    for principle in manifest["principles"]:
+        table.add_row(principle["id"], f"{principle['examples']:,}")
+    console.print(table)
+    if manifest["baselines"]:
+        table = Table(title="\nwhat predicts the chosen reply", title_justify="left", box=None, pad_edge=False)
+        table.add_column("by")
+        for reason in ("all", *manifest["baselines"]["by_reason"]):
+            table.add_column(reason, justify="right")
+        columns = [manifest["baselines"]["all"], *manifest["baselines"]["by_reason"].values()]
+        for row in zip(*columns, strict=True):
+            table.add_row(
+                row[0]["name"], *(f"{one['accuracy']:.1%} ({one['low']:.0%}-{one['high']:.0%})" for one in row)
+            )
+        table.add_row("pairs", *(f"{column[0]['pairs']:,}" for column in columns))
+        console.print(table)
+    for note in manifest["notes"]:
+        console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+    if quarantined := ledger["totals"]["quarantined"]:
+        console.print(
+            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",
+            soft_wrap=True,
+        )
+    stages = ", ".join(f"{name} {n}" for name, n in result.stages.items()) or "nothing had to run"
+    made = ", ".join(f"{name} {sum(splits.values()):,}" for name, splits in manifest["formats"].items())
+    console.print(
+        f"\n[bold]{manifest['examples']:,} examples[/] ({made}) in {escape(str(result.out))} ({result.seconds:.1f} s; ran: {stages})",
+        soft_wrap=True,
+    )
+
+
+_OUTCOMES = ("selected", "chosen", "rejected", "good", "poor", "not_chosen")
 
 
 def source_rows(purpose: str | None = None) -> list[dict[str, Any]]:

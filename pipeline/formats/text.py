@@ -63,7 +63,10 @@ class ParquetWriter:
         return []
 
     def _groups(self, table: pa.Table) -> Iterator[pa.Table]:
-        ends = np.cumsum(pc.binary_length(table["text"]).to_numpy(), dtype=np.int64)
+        # rows of conversations have no one text: their table's size is spread evenly over them
+        sizes = pc.binary_length(table["text"]) if "text" in table.schema.names else None
+        even = np.full(len(table), table.nbytes // max(1, len(table)))
+        ends = np.cumsum(even if sizes is None else sizes.to_numpy(), dtype=np.int64)
         start = 0
         while start < len(table):
             full = (int(ends[start - 1]) if start else 0) + self.group_bytes

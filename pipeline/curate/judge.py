@@ -1,0 +1,157 @@
+"""Judging candidates: what may never be used, what may not be imitated, and how the rest ranks.
+
+Two questions are kept apart. *Never*: harm, methods, another language, items of evaluation sets; such a candidate appears nowhere,
+not even as a rejected reply. *Unfit*: a reply that must not be imitated or chosen (the crisis rule, conduct, the recipe's own rules)
+but may stand on the rejected side. A reviewer's decision wins over *unfit* and over every score, never over *never*.
+
+A conversation is judged at each of its ends: behaviours and conduct of any of its replies count, and the mean of their support.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from classifiers.conduct import SCHEMA as CONDUCT
+from classifiers.scorer import SHORT_WORDS, Scorer
+from classifiers.taxonomy import BEHAVIOURS, FACETS, Effort
+from classifiers.windows import WHOLE
+from pipeline.curate.constitution import Constitution
+from pipeline.curate.recipe import SetRecipe
+from pipeline.database import files
+
+#: Conduct of any reply of a conversation is conduct of the conversation.
+_FLAGS = [field.name for field in CONDUCT if str(field.type) == "bool" and field.name not in ("risk", "points_to_help")]
+
+
+#: Who drops a conversation drops all of it, not this end of it.
+_DECISION = "CASE WHEN bool_or(d.decision = 'drop') OVER (PARTITION BY units.thread) THEN 'drop' ELSE d.decision END"
+
+
+def text(value: str) -> str:
+    """A SQL text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    recipe: SetRecipe,
+    constitution: Constitution,
+    pools: list[Path],
+    benchmarks: list[str],
+    decisions: dict[str, str],
+) -> None:
+    """Tables ``judged``: a row a candidate (at unit ``conversation``: an end of one) with ``never``, ``unfit`` and ``principles``; and
+    ``ranked``: the ``quality`` of those that are fit.
+
+    :param benchmarks: names behind the bits of the column ``contamination``.
+    :param decisions: candidate id -> keep or drop, as reviewers decided.
+    """
+    con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
+    con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(pools)])
+    con.execute("CREATE TABLE decided (id VARCHAR, decision VARCHAR)")
+    if decisions:
+        con.executemany("INSERT INTO decided VALUES (?, ?)", [list(item) for item in decisions.items()])
+    con.execute(f"""
+        CREATE VIEW candidates AS
+        SELECT s.shard, p.* EXCLUDE (filename) FROM read_parquet({files(pools)}, filename = true) p
+        JOIN shards s ON s.path = p.filename
+    """)
+    con.execute(f"CREATE VIEW units AS {_units(recipe)}")
+    con.execute(f"""
+        CREATE TABLE judged AS
+        WITH tagged AS (
+            SELECT units.*, {_DECISION if recipe.unit == "conversation" else "d.decision"} AS decision,
+                   {_never(recipe, benchmarks)} AS never, {constitution.sql()} AS principles
+            FROM units LEFT JOIN decided d USING (id)
+        )
+        SELECT *, CASE WHEN decision = 'keep' THEN NULL WHEN decision = 'drop' THEN 'review' ELSE {_unfit(recipe)} END AS unfit
+        FROM tagged
+    """)
+    con.execute(f"""
+        CREATE TABLE ranked AS
+        SELECT shard, row, id, {_quality(recipe)} AS quality FROM judged WHERE never IS NULL AND unfit IS NULL
+    """)
+
+
+def _units(recipe: SetRecipe) -> str:
+    """What is judged: replies, or conversations up to each of their replies.
+
+    A trainer learns from every assistant's turn of ``messages``: so the conduct and harm of earlier replies count for an example to
+    imitate even where its last reply is the unit.
+    """
+    if recipe.task == "preference":
+        return "SELECT * FROM candidates"
+    columns = [f"bool_or({name}) OVER so_far AS {name}" for name in _FLAGS]
+    most = ["harm", "reply_safety_harm", "prompt_safety_harm"]
+    if recipe.unit == "conversation":
+        columns.append("avg(support) OVER so_far AS support")
+        most += [f"behaviour_{name}" for name in BEHAVIOURS] + [f"facet_{name}" for name in FACETS]
+    columns += [f"max({name}) OVER so_far AS {name}" for name in most]
+    return (
+        f"SELECT * REPLACE ({', '.join(columns)}) FROM candidates WINDOW so_far AS (PARTITION BY thread ORDER BY turn)"
+    )
+
+
+def _never(recipe: SetRecipe, benchmarks: list[str]) -> str:
+    filters = recipe.filters
+    languages = ", ".join(map(text, filters.languages))
+    cases = [
+        f"WHEN language NOT IN ({languages}) THEN 'language'",
+        # asked of both sides: nothing that gives a method appears anywhere
+        "WHEN gives_method THEN 'gives_method'",
+        f"WHEN {_harmful(filters.harm, recipe.effort)} THEN 'harm_in_reply'",
+        f"WHEN prompt_safety_harm >= {filters.prompt_harm!r} THEN 'harm_in_prompt'",
+        "WHEN reply_safety_harm IS NULL OR prompt_safety_harm IS NULL THEN 'unscored'",
+    ]
+    cases += [
+        f"WHEN (contamination >> {bit}) & 1 = 1 THEN {text('contaminated_' + name)}"
+        for bit, name in enumerate(benchmarks)
+    ]
+    cases.append(f"WHEN tokens > {recipe.lengths.tokens} THEN 'too_long'")
+    cases.append(f"WHEN turns >= {recipe.lengths.turns} THEN 'too_many_turns'")
+    return f"CASE {' '.join(cases)} END"
+
+
+def _harmful(cut: float | None, effort: Effort) -> str:
+    if cut is not None:
+        return f"reply_safety_harm >= {cut!r}"
+    cuts = Scorer.load(effort=effort).thresholds
+    return (
+        f"reply_safety_harm >= CASE WHEN reply_words < {SHORT_WORDS} THEN {cuts['safety_harm_short']!r}"
+        f" WHEN strlen(reply) > {WHOLE} THEN {cuts['safety_harm_long']!r} ELSE {cuts['safety_harm']!r} END"
+    )
+
+
+def _unfit(recipe: SetRecipe) -> str:
+    filters, lengths = recipe.filters, recipe.lengths
+    cases = [
+        # The crisis rule: who may be at acute risk is pointed to help, and not sent away.
+        "WHEN risk AND NOT (points_to_help OR helped_before) THEN 'crisis_no_help'",
+        "WHEN risk AND abandons THEN 'crisis_abandons'",
+        f"WHEN reply_words < {lengths.reply_words[0]} THEN 'reply_short'",
+        f"WHEN reply_words > {lengths.reply_words[1]} THEN 'reply_long'",
+        f"WHEN prompt_words < {lengths.prompt_words[0]} THEN 'prompt_short'",
+        f"WHEN prompt_words > {lengths.prompt_words[1]} THEN 'prompt_long'",
+        f"WHEN placeholders > {filters.placeholders} THEN 'placeholders'",
+    ]
+    cases += [f"WHEN {name} THEN '{name}'" for name in filters.conduct]
+    cases += [f"WHEN ({rule.where}\n) THEN {text(rule.reason)}" for rule in filters.drop]
+    cases += [
+        f"WHEN source = {text(name)} AND NOT coalesce(({take.where}\n), false) THEN 'not_wanted'"
+        for name, take in recipe.sources.items()
+        if take.where
+    ]
+    return f"CASE {' '.join(cases)} END"
+
+
+def _quality(recipe: SetRecipe) -> str:
+    """Weighted mean of percentiles, 0-1; one a reviewer kept comes first."""
+    parts = []
+    for measure, weight in recipe.order.items():
+        value = f"({measure}\n)"
+        share = f"CASE WHEN {value} IS NULL THEN 0.5 ELSE percent_rank() OVER (PARTITION BY {value} IS NULL ORDER BY {value}) END"
+        parts.append(f"{weight!r} * ({share})")
+    total = sum(recipe.order.values())
+    return f"CASE WHEN decision = 'keep' THEN 2.0 ELSE ({' + '.join(parts)}) / {total!r} END"

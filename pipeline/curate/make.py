@@ -1,0 +1,257 @@
+"""The main path of curation, from a recipe to a set. Read it top to bottom:
+
+recipe, cards and constitution are checked -> files are found -> each shard of each source is ingested, its threads become candidates, and
+these are examined -> the set is selected from all of them -> the folder is put in place.
+
+Every step asks the store first, as in a mix (:mod:`pipeline.mix`); documents are shared with mixes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from pipeline.console import Progress
+from pipeline.curate.constitution import Constitution
+from pipeline.curate.examine import Overlap, examinations, pool_keys, run_examine
+from pipeline.curate.recipe import SetRecipe, load_set_recipe
+from pipeline.curate.reviewed import reviewed
+from pipeline.curate.select import run_select, select_key
+from pipeline.curate.shape import candidates_key, run_shape
+from pipeline.curate.write import SetLineage, set_key, write_set
+from pipeline.execute import Step, run_step
+from pipeline.ingest import ingest_key, run_ingest, split_from_json, split_to_json
+from pipeline.mix import check_output, find_files, hash_lists, task_bytes, temporary_files
+from pipeline.output import read_manifest
+from pipeline.recipe import Ingest
+from pipeline.review import Decisions, load_decisions
+from pipeline.store import Store
+from pipeline.tokens import load_tokenizer
+from sources.card import Card
+from sources.errors import UserError
+
+
+@dataclass
+class SetResult:
+    """What a run did.
+
+    :param out: the output folder.
+    :param seconds: wall time.
+    :param stages: how many times each stage ran; empty if everything was there.
+    :param manifest, ledger: contents of the files of these names.
+    """
+
+    out: Path
+    seconds: float
+    stages: Counter[str]
+    manifest: dict[str, Any]
+    ledger: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """The object ``wellmix curate --json`` prints."""
+        return {
+            "out": str(self.out),
+            "seconds": round(self.seconds, 3),
+            "stages_run": self.stages.total(),
+            "stages": dict(self.stages),
+            "examples": self.manifest["examples"],
+            "tokens": self.manifest["tokens"],
+            "formats": self.manifest["formats"],
+            "sources": {name: entry["examples"] for name, entry in self.manifest["sources"].items()},
+            "quotas": self.manifest["quotas"],
+            "baselines": self.manifest["baselines"],
+            "quarantined": self.ledger["totals"]["quarantined"],
+            "notes": self.manifest["notes"],
+        }
+
+
+class CandidateStep(Step):
+    """Ingests one split, makes its candidates and examines them, in one task."""
+
+    name = "candidates"
+
+    def run_task(self, store: Store, task: dict[str, Any]) -> None:
+        card = Card(**task["card"])
+        with store.scratch("ingest") as folder, temporary_files(folder):
+            if not store.has("documents", task["documents"]):
+                run_ingest(store, card, split_from_json(task["split"]), Ingest(**task["ingest"]), task["documents"])
+        if not store.has("candidates", task["candidates"]):
+            run_shape(store, task["documents"], card, task["candidates"])
+        run_examine(store, task["candidates"], examinations(task["tokenizer"], task["contamination"], task["effort"]))
+
+
+def run_curate(
+    recipe_path: Path,
+    *,
+    out: Path | None = None,
+    store_root: Path = Path(".wellmix/store"),
+    workers: int | None = None,
+    overrides: list[str] | None = None,
+    show_progress: bool = True,
+) -> SetResult:
+    """Make the set of a recipe, doing only what is not done yet.
+
+    :param out: output folder; default ``shards/<name of the recipe>``.
+    :param workers: processes; default one a core.
+    :param overrides: ``path=value`` texts.
+    :raises UserError: anything the user can mend.
+    """
+    started = monotonic()
+    workers = workers or os.cpu_count() or 1
+    recipe, cards, constitution = load_set_recipe(recipe_path, overrides)
+    decisions = _decisions(recipe, recipe_path)
+    out = out or Path("shards") / recipe.name
+    if out.is_symlink() or not out.name:
+        out = out.resolve()
+    check_output(out)
+    store = Store(store_root)
+    release = store.lock()
+    try:
+        with Progress(show_progress) as progress:
+            return _run(
+                recipe, recipe_path.parent, cards, constitution, decisions, store, out, workers, progress, started
+            )
+    finally:
+        release()
+
+
+def _run(
+    recipe: SetRecipe,
+    folder: Path,
+    cards: dict[str, Card],
+    constitution: Constitution,
+    decisions: Decisions,
+    store: Store,
+    out: Path,
+    workers: int,
+    progress: Progress,
+    started: float,
+) -> SetResult:
+    ran: Counter[str] = Counter()
+    name = recipe.tokenizer
+    tokenizer = str((folder / name).resolve()) if name.endswith(".json") else name
+    contamination = hash_lists(recipe.filters.contamination, folder)
+    stages = examinations(tokenizer, contamination, recipe.effort)
+    benchmarks = next((list(stage.benchmarks) for stage in stages if isinstance(stage, Overlap)), [])
+    files = find_files(cards, store)
+
+    shards: list[dict[str, str]] = []
+    todo: list[dict[str, Any]] = []
+    for source, card in cards.items():
+        for split in card.make_reader.splits(files[source], recipe.ingest.shard_bytes):
+            documents = ingest_key(card, split, recipe.ingest)
+            candidates = candidates_key(documents, card)
+            keys, pool = pool_keys(stages, candidates)
+            shards.append({"source": source, "documents": documents, "candidates": candidates, "pool": pool})
+            if store.has("pool", pool):
+                continue
+            ran["ingest"] += not store.has("documents", documents)
+            ran["candidates"] += not store.has("candidates", candidates)
+            for stage, key in keys.items():
+                ran[stage] += not store.has(stage, key)
+            ran["pool"] += 1
+            todo.append(
+                {
+                    "card": card.model_dump(mode="json"),
+                    "split": split_to_json(split),
+                    "ingest": recipe.ingest.model_dump(),
+                    "documents": documents,
+                    "candidates": candidates,
+                    "tokenizer": tokenizer,
+                    "contamination": contamination,
+                    "effort": recipe.effort,
+                }
+            )
+    if todo:
+        # compiles the vocabulary on its very first use, once and not in every worker
+        load_tokenizer(tokenizer).count(pa.array(["x"]))
+    run_step(
+        CandidateStep,
+        store,
+        todo,
+        workers=workers,
+        progress=progress,
+        label="ingest and examine",
+        weight=task_bytes,
+        group=lambda task: task["card"]["name"],
+    )
+    _check_sources(store, recipe, shards)
+
+    pools = [shard["pool"] for shard in shards]
+    people = reviewed(store, recipe, shards, decisions)
+    selection = select_key(recipe, constitution, pools, benchmarks, people.key())
+    if not store.has("selection", selection):
+        ran["select"] += 1
+        run_select(
+            store,
+            recipe,
+            constitution,
+            [shard["candidates"] for shard in shards],
+            pools,
+            benchmarks,
+            people,
+            selection,
+            workers=workers,
+            progress=progress,
+        )
+
+    lineage = SetLineage(selection, shards)
+    if not _is_current(out, set_key(recipe, cards, constitution, people.facts, lineage)):
+        ran["write"] += 1
+        versions = {stage.name: stage.version for stage in stages}
+        write_set(store, out, recipe, cards, constitution, files, lineage, versions, people.facts)
+    manifest, ledger = (orjson.loads((out / name).read_bytes()) for name in ("manifest.json", "ledger.json"))
+    return SetResult(out, monotonic() - started, +ran, manifest, ledger)
+
+
+def _decisions(recipe: SetRecipe, path: Path) -> Decisions:
+    """Reviewers' decisions: the files the recipe names, and ``reviews/<name>.jsonl`` beside it, where imports go."""
+    named = [path.parent / name for name in recipe.reviews]
+    for i, file in enumerate(named):
+        if not file.is_file():
+            raise UserError("no such file of decisions", where=recipe.place("reviews", i), fix=f"look for {file}")
+    beside = review_file(path, recipe.name)
+    return load_decisions([*named, *([beside] if beside.is_file() and beside not in named else [])])
+
+
+def review_file(recipe: Path, name: str) -> Path:
+    """Where decisions about a recipe's set are kept: beside the recipe, because they are its owner's work and no cache."""
+    return recipe.parent / "reviews" / f"{name}.jsonl"
+
+
+def _is_current(out: Path, key: str) -> bool:
+    manifest = read_manifest(out)
+    try:
+        return (
+            manifest is not None
+            and manifest["key"] == key
+            and all((out / name).is_file() for name in ("ledger.json", "quarantine.jsonl"))
+            and all((out / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"])
+        )
+    except (OSError, KeyError, TypeError):
+        return False
+
+
+def _check_sources(store: Store, recipe: SetRecipe, shards: list[dict[str, str]]) -> None:
+    """A source that gave no candidate would silently turn the recipe into another one."""
+    found: Counter[str] = Counter(dict.fromkeys(recipe.sources, 0))
+    without: dict[str, Counter[str]] = {name: Counter() for name in recipe.sources}
+    for shard in shards:
+        meta = store.meta("candidates", shard["candidates"])
+        found[shard["source"]] += meta["candidates"]
+        without[shard["source"]].update(meta["without"])
+    for source, n in found.items():
+        if n == 0:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in without[source].most_common())
+            raise UserError(
+                f"source {source!r} gave no reply to learn from ({reasons or 'its files hold no records'})",
+                where=recipe.place("sources", source),
+                fix="see `skill` in its card, or take the source out of the recipe",
+            )
