@@ -19,6 +19,7 @@ from sources.errors import UserError
 from sources.licenses import ALL, NEEDS, SPDX, License, Purpose, Use
 from sources.readers import get_reader
 from sources.readers.base import Reader
+from sources.skill import Evidence, Moves, Skill  # noqa: F401 - a card is where one looks for them
 
 #: The C parser of safe YAML, ten times as fast, where PyYAML was built with it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -138,6 +139,7 @@ class Card(_Strict):
     :param quality: overrides of the family's quality thresholds.
     :param names: ``keep`` for published authors and figures, ``private`` where the NER extra should replace names.
     :param takedown: whom to write to for removal.
+    :param skill: how its own labels speak of the quality of help; without it, no examples of help are made of this corpus.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -157,6 +159,7 @@ class Card(_Strict):
     quality: dict[str, float | None] = {}
     names: Literal["keep", "private"] = "private"
     notes: str | None = None
+    skill: Skill | None = None
 
     @field_validator("language")
     @classmethod

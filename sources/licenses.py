@@ -41,6 +41,11 @@ class License:
     share_alike: bool = False
     openness: int = 0
 
+    @property
+    def noncommercial(self) -> bool:
+        """Commercial use is not permitted."""
+        return "commercial" not in self.allows
+
 
 def _family(prefix: str, versions: tuple[str, ...], **terms) -> list[License]:
     return [License(f"{prefix}-{version}", **terms) for version in versions]

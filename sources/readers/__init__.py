@@ -11,6 +11,7 @@ from sources.readers.base import Reader
 READERS: dict[str, str] = {
     "archive": "sources.readers.archive:ArchiveReader",
     "cnxml": "sources.readers.cnxml:CnxmlReader",
+    "comparisons": "sources.readers.comparisons:ComparisonsReader",
     "csv": "sources.readers.csv:CsvReader",
     "dialogue_text": "sources.readers.dialogue_text:DialogueTextReader",
     "epub": "sources.readers.epub:EpubReader",

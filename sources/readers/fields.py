@@ -16,18 +16,29 @@ from sources.readers.base import Options
 class ColumnTurn(Options):
     """One turn made from columns of a row.
 
-    :param role: its role, see :class:`sources.document.Turn`; a list is taken in turn over the rows of a group.
+    :param role: its role, see :class:`sources.document.Turn`; a list is taken in turn over the rows of a group. With ``roles``
+        it is the field that tells who speaks.
+    :param roles: value of the field ``role`` -> role of the turn; other values are bad.
     :param text: field or template; the turn is left out where it is empty.
     :param author: field with the raw handle of who speaks.
     :param labels: native labels: a list of fields, or label -> field.
+    :param set: labels that every such turn has: the column itself says something (``{verdict: bad}`` of a rejected answer).
     :param once: in a group of rows, take it from the first row only (the question before its answers).
     """
 
     role: str | list[str]
+    roles: dict[str, str] = {}
     text: str
     author: str | None = None
     labels: list[str] | dict[str, str] = []
+    set: dict[str, str | bool | int | float] = {}
     once: bool = False
+
+    @model_validator(mode="after")
+    def _one_field(self) -> ColumnTurn:
+        if self.roles and not isinstance(self.role, str):
+            raise ValueError("with roles, role is the one field that tells who speaks")
+        return self
 
 
 class ListTurns(Options):
@@ -42,6 +53,8 @@ class ListTurns(Options):
     :param alternate: roles taken in turn, where nothing tells who speaks.
     :param author: field inside an item with the raw handle of who speaks.
     :param labels: native labels of an item: a list of fields, or label -> field.
+    :param looks_back: label -> role: the label is a judgement of what was said before it (a seeker's stars after every two
+        replies), so the turns of that role since the last such judgement get it, too.
     """
 
     path: str = ""
@@ -52,6 +65,7 @@ class ListTurns(Options):
     alternate: list[str] = []
     author: str | None = None
     labels: list[str] | dict[str, str] = []
+    looks_back: dict[str, str] = {}
 
 
 class TreeTurns(ListTurns):
@@ -60,10 +74,20 @@ class TreeTurns(ListTurns):
     :param path: field with the root message.
     :param children: field inside a message with the list of its replies.
     :param rank: field inside a message with its rank among its siblings; the lowest is the best.
+    :param siblings: role whose ranked replies to one message are alternatives. Then each message that two or more of them answer
+        makes a record of its own: the way from the root to it, and the ranked replies as neighbouring turns. A tree
+        without one makes none.
     """
 
     children: str = "replies"
     rank: str | None = None
+    siblings: str | None = None
+
+    @model_validator(mode="after")
+    def _ranked(self) -> TreeTurns:
+        if self.siblings and not (self.rank and self.role):
+            raise ValueError("siblings are told by their role and rank: give both fields")
+        return self
 
 
 class LineTurns(Options):
@@ -105,11 +129,14 @@ class GluedTurns(Options):
 
 
 class Derive(Options):
-    """A column cut out of another one: the first group of a regular expression, or the whole match where it has no group."""
+    """A column cut out of another one: the first group of a regular expression, or the whole match where it has no group.
+
+    :param type: ``text``, ``number``, or ``json`` for a JSON value inside a text.
+    """
 
     column: str
     match: str
-    type: Literal["text", "number"] = "text"
+    type: Literal["text", "number", "json"] = "text"
 
 
 class Group(Options):
@@ -120,6 +147,8 @@ class Group(Options):
 
     :param by: field(s) whose values tell which rows belong together.
     :param order: fields that order the rows of a group, numbers in them by value; then the order in the file.
+    :param once: fields of which the same values must not come twice in a group; the first such row counts (one line that several
+        annotators labelled).
     :param across_files: a group may have rows in several files; the source is then read by a single task.
     :param join: what stands between the texts of the rows.
     :param collect: native labels kept as a list with one value a row: a list of fields, or name -> field.
@@ -127,6 +156,7 @@ class Group(Options):
 
     by: str | list[str]
     order: list[str] = []
+    once: list[str] = []
     across_files: bool = False
     join: str = "\n"
     collect: list[str] | dict[str, str] = []
@@ -145,6 +175,8 @@ class Fields(Options):
     :param turn_tree: turns of a tree of messages.
     :param turn_lines: turns written as lines of one text.
     :param turn_glued: turns of two speakers written with nothing between them.
+    :param then: turns made from columns that follow those of any of the four above, such as a better answer to the same.
+    :param last: labels that the last turn before ``then`` gets from the row: a list of fields, or label -> field.
     :param optional: mapped columns that some of the files lack.
     :param extra: native labels and metadata to keep: a list of fields, or name -> field.
     :param keep: field -> globs; rows where it matches none are not part of this source.
@@ -171,6 +203,8 @@ class Fields(Options):
     turn_tree: TreeTurns | None = None
     turn_lines: LineTurns | None = None
     turn_glued: GluedTurns | None = None
+    then: list[ColumnTurn] = []
+    last: list[str] | dict[str, str] = []
     optional: list[str] = []
     extra: list[str] | dict[str, str] = []
     keep: dict[str, list[str]] = {}
@@ -194,4 +228,10 @@ class Fields(Options):
             raise ValueError(f"give only one of text and {ways[0]}: a document is either prose or turns")
         if not ways and self.text is None:
             raise ValueError("say where the text is: text, turns, turn_list, turn_tree, turn_lines or turn_glued")
+        if (self.then or self.last) and (not ways or ways == ["turns"]):
+            raise ValueError("then and last go with turn_list, turn_tree, turn_lines or turn_glued")
+        if (self.then or self.last) and self.turn_tree and self.turn_tree.siblings:
+            raise ValueError("then and last do not go with siblings of a tree")
+        if self.group and self.turn_tree and self.turn_tree.siblings:
+            raise ValueError("siblings of a tree make several records of a row; they do not go with group")
         return self

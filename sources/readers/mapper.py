@@ -6,14 +6,14 @@ import ast
 import fnmatch
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from sources.document import Bad, Record, Turn
-from sources.readers.fields import Fields, GluedTurns, TreeTurns
+from sources.readers.fields import ColumnTurn, Fields, GluedTurns, ListTurns, TreeTurns
 from sources.readers.mending import detokenize, html_to_text, parse_time, unescape_r, unglue, unmojibake
 
 Row = dict[str, Any]
@@ -49,10 +49,11 @@ class Mapper:
         self._derive = [(name, d.column, re.compile(d.match), d.type) for name, d in fields.derive.items()]
         by = fields.group.by if fields.group else []
         self._by = [(name, _path(name)) for name in ([by] if isinstance(by, str) else by)]
+        self._once = [_path(name) for name in fields.group.once] if fields.group else []
         self._collect = _named(fields.group.collect) if fields.group else []
-        self._turns = [
-            (t, _template(t.text), _path(t.author) if t.author else None, _named(t.labels)) for t in fields.turns
-        ]
+        self._turns = [_ColumnTurn(turn) for turn in fields.turns]
+        self._then = [_ColumnTurn(turn) for turn in fields.then]
+        self._last = _named(fields.last)
         self._prepared = bool(fields.decode or fields.values or fields.numbers or fields.derive)
         self._plain = not (fields.replace or fields.mojibake or fields.html or fields.unescape or fields.detokenize)
         self._prose_only = not any(
@@ -77,17 +78,20 @@ class Mapper:
         """Every field the card names, as written; a row reader fetches only these. ``_file`` is not one."""
         f = self.fields
         named: set[str] = set()
-        for template in [f.text, *(t.text for t in f.turns)]:
+        for template in [f.text, *(t.text for t in (*f.turns, *f.then))]:
             if template:
                 named.update(_PLACE.findall(template) or [template])
         named.update(name for name, _ in self._keys)
         named.update(name for name in (f.author, f.created) if name)
         named.update(f.extra.values() if isinstance(f.extra, dict) else f.extra)
         named.update(f.keep)
-        for turn in f.turns:
+        named.update(f.last.values() if isinstance(f.last, dict) else f.last)
+        for turn in (*f.turns, *f.then):
             named.update(turn.labels.values() if isinstance(turn.labels, dict) else turn.labels)
             if turn.author:
                 named.add(turn.author)
+            if turn.roles:
+                named.add(str(turn.role))
         if listed := f.turn_list or f.turn_tree:
             named.update(name for name in (listed.path, listed.speakers) if name)
         if f.turn_lines:
@@ -97,9 +101,11 @@ class Mapper:
         if f.group:
             named.update([f.group.by] if isinstance(f.group.by, str) else f.group.by)
             named.update(f.group.order)
+            named.update(f.group.once)
             named.update(f.group.collect.values() if isinstance(f.group.collect, dict) else f.group.collect)
         named |= {d.column for d in f.derive.values()}
-        named -= set(f.derive) | {"_file"}
+        named -= {"_file"}
+        named = {name for name in named if name not in f.derive and name.partition(".")[0] not in f.derive}
         # ``meta.user`` of a decoded column ``meta`` is fetched as ``meta``.
         return {name.partition(".")[0] if name.partition(".")[0] in f.decode else name for name in named}
 
@@ -131,6 +137,33 @@ class Mapper:
         except Missing as missing:
             return Bad(origin, missing.reason, missing.detail)
 
+    def records(self, row: Row, file: str, origin: str) -> Iterator[Record | Bad]:
+        """The records of one row: one or none, or one a set of ranked siblings where the card wants those of a tree."""
+        spec = self.fields.turn_tree
+        if spec is None or spec.siblings is None:
+            made = self.record(row, file, origin)
+            if made is not None:
+                yield made
+            return
+        try:
+            if self._prepared:
+                row = self.prepare(row)
+            if self._keep and not self.kept(row):
+                return
+            key, who_when, extra = self.key(row, file, origin), self.who_when(row), self.extra(row, file)
+            root = self._items(row) if self._items else row
+        except Missing as missing:
+            yield Bad(origin, missing.reason, missing.detail)
+            return
+        for place, items in _siblings(root, spec):
+            try:
+                turns = self._from_items(items, row, spec)
+                if any(not turn.text for turn in turns):
+                    raise Missing("empty", "a message on the way to the alternatives has no text")
+                yield Record(f"{key}/{place}", f"{origin}&reply={place}", "", *who_when, turns, dict(extra))
+            except Missing as missing:
+                yield Bad(f"{origin}&reply={place}", missing.reason, missing.detail)
+
     def group_key(self, row: Row, file: str) -> str:
         """The values of ``group.by``, joined."""
         parts = []
@@ -146,6 +179,9 @@ class Mapper:
         group = self.fields.group
         assert group is not None
         first = rows[0]
+        if self._once:
+            # Kept by the values themselves; a dict holds the first of each and the order.
+            rows = list({orjson.dumps([get(row) for get in self._once]): row for row in reversed(rows)}.values())[::-1]
         try:
             turns, text = None, ""
             if self._prose_only:
@@ -173,6 +209,8 @@ class Mapper:
         for name, column, pattern, kind in self._derive:
             found = pattern.search(str(row.get(column) or ""))
             value = found and (found[1] if pattern.groups else found[0])
+            if kind == "json" and value:
+                value = _decode(name, value, "json")
             row[name] = _number(value) if kind == "number" else value
         for name, meanings in f.values.items():
             value = row.get(name)
@@ -234,20 +272,30 @@ class Mapper:
     def turns(self, row: Row, position: int = 0) -> list[Turn]:
         """The turns of a row; ``position`` is that of the row in its group."""
         if self._turns:
-            made = []
-            for turn, text_of, author_of, labels in self._turns:
-                if turn.once and position:
-                    continue
-                text = self._clean(text_of(row))
-                if turn.once and not text:
-                    raise Missing("missing_field", f"turns: the {turn.role}'s {turn.text!r} is empty")
-                if text:
-                    role = turn.role if isinstance(turn.role, str) else turn.role[position % len(turn.role)]
-                    made.append(Turn(role, text, _handle(author_of(row)) if author_of else None, _labels(labels, row)))
-            return made
+            return self._from_columns(self._turns, row, position)
         if self.fields.turn_lines:
-            return self._lined(row)
-        return self._unglued(row, self.fields.turn_glued) if self.fields.turn_glued else self._listed(row)
+            made = self._lined(row)
+        elif self.fields.turn_glued:
+            made = self._unglued(row, self.fields.turn_glued)
+        else:
+            made = self._listed(row)
+        if self._last and made:
+            made[-1].labels |= _labels(self._last, row)
+        return made + self._from_columns(self._then, row, position) if self._then else made
+
+    def _from_columns(self, columns: list[_ColumnTurn], row: Row, position: int) -> list[Turn]:
+        made = []
+        for column in columns:
+            turn = column.spec
+            if turn.once and position:
+                continue
+            text = self._clean(column.text(row))
+            if turn.once and not text:
+                raise Missing("missing_field", f"turns: the {turn.role}'s {turn.text!r} is empty")
+            if text:
+                author = _handle(column.author(row)) if column.author else None
+                made.append(Turn(column.role(row, position), text, author, _labels(column.labels, row) | turn.set))
+        return made
 
     def _listed(self, row: Row) -> list[Turn]:
         spec = self.fields.turn_list or self.fields.turn_tree
@@ -257,6 +305,13 @@ class Mapper:
             items = _best_path(items, spec)
         if isinstance(items, str) or not isinstance(items, Iterable) or isinstance(items, dict):
             raise Missing("missing_field", f"turn_list: {spec.path or 'the record'!r} is not a list")
+        made = [turn for turn in self._from_items(items, row, spec) if turn.text]
+        for label, role in spec.looks_back.items():
+            _look_back(made, label, role)
+        return made
+
+    def _from_items(self, items: Iterable[Any], row: Row, spec: ListTurns) -> list[Turn]:
+        """A turn an item, also where it has no text."""
         speakers = list(self._speakers(row) or []) if self._speakers else None
         numbers: dict[str, str] = {}
         made: list[Turn] = []
@@ -279,9 +334,8 @@ class Mapper:
                 role = spec.roles[str(who)]
             else:
                 role = numbers.setdefault(str(who), f"speaker_{len(numbers) + 1}")
-            if text:
-                author = _handle(self._item_author(item)) if self._item_author and not plain else None
-                made.append(Turn(role, text, author, {} if plain else _labels(self._item_labels, item)))
+            author = _handle(self._item_author(item)) if self._item_author and not plain else None
+            made.append(Turn(role, text, author, {} if plain else _labels(self._item_labels, item)))
         return made
 
     def _lined(self, row: Row) -> list[Turn]:
@@ -337,6 +391,27 @@ class Mapper:
         return text.strip()
 
 
+class _ColumnTurn:
+    """A :class:`ColumnTurn` with the getters of its fields."""
+
+    def __init__(self, spec: ColumnTurn) -> None:
+        self.spec = spec
+        self.text = _template(spec.text)
+        self.author = _path(spec.author) if spec.author else None
+        self.labels = _named(spec.labels)
+        self._who = _path(spec.role) if spec.roles and isinstance(spec.role, str) else None
+
+    def role(self, row: Row, position: int) -> str:
+        """The role of the turn in a row that is at ``position`` of its group."""
+        named = self.spec.role
+        if self._who is None:
+            return named if isinstance(named, str) else named[position % len(named)]
+        role = self.spec.roles.get(str(self._who(row)))
+        if role is None:
+            raise Missing("unknown_role", f"turns: the value of {named!r} is not in roles")
+        return role
+
+
 def stem(name: str) -> str:
     """``a/b/posts.jsonl.gz`` -> ``posts``."""
     return name.rsplit("/", 1)[-1].split(".", 1)[0]
@@ -352,6 +427,38 @@ def _best_path(root: Any, spec: TreeTurns) -> list[Any]:
         best = min(range(len(replies)), key=lambda i: (ranks[i] is None, ranks[i] or 0, i), default=None)
         node = None if best is None else replies[best]
     return path
+
+
+def _siblings(root: Any, spec: TreeTurns) -> Iterator[tuple[str, list[Any]]]:
+    """Ranked replies of the wanted role, two or more to one message: where that is in the tree, and the way there with them.
+
+    One way is held at a time, so memory does not grow with the number of replies; nor does the stack with their depth.
+    """
+    role, rank = _path(spec.role or ""), _path(spec.rank or "")
+    held: list[tuple[str, list[Any]]] = [("0", [root])] if isinstance(root, dict) else []
+    while held:
+        place, way = held.pop()
+        replies = [reply for reply in way[-1].get(spec.children) or [] if isinstance(reply, dict)]
+        ranked = [
+            reply
+            for reply in replies
+            if rank(reply) is not None and spec.roles.get(str(role(reply)), role(reply)) == spec.siblings
+        ]
+        if len(ranked) >= 2:
+            yield place, [*way, *ranked]
+        held.extend((f"{place}.{n}", [*way, reply]) for n, reply in reversed(list(enumerate(replies))))
+
+
+def _look_back(turns: list[Turn], label: str, role: str) -> None:
+    """Give the turns of ``role`` the label of the turn of somebody else that judged them next."""
+    judged: list[Turn] = []
+    for turn in turns:
+        if turn.role == role:
+            judged.append(turn)
+        elif label in turn.labels:
+            for before in judged:
+                before.labels.setdefault(label, turn.labels[label])
+            judged = []
 
 
 def _path(name: str) -> Getter:

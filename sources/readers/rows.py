@@ -38,9 +38,14 @@ def read_rows(
     group = mapper.fields.group
     if group is None:
         record = mapper.record
+        tree = mapper.fields.turn_tree
+        several = tree is not None and tree.siblings is not None
         for file in files:
             name = file.name
             for origin, row in rows_of(file):
+                if several and not isinstance(row, Bad):
+                    yield from mapper.records(row, name, origin)
+                    continue
                 made = row if isinstance(row, Bad) else record(row, name, origin)
                 if made is not None:
                     yield made

@@ -15,11 +15,13 @@ from sources.licenses import SPDX
 
 CARDS = sorted(path.stem for path in CARDS_DIR.glob("*.yaml"))
 TABULAR = ("csv", "jsonl", "json", "parquet", "xlsx", "lines", "archive", "dialogue_text", "esconv_tsv")
-LOCAL = [name for name in CARDS if load_card(CARDS_DIR / f"{name}.yaml").reader.name in TABULAR]
 
 
 def card(name: str):
     return load_card(CARDS_DIR / f"{name}.yaml")
+
+
+LOCAL = [name for name in CARDS if card(name).reader.name in TABULAR and card(name).where.path is not None]
 
 
 def test_all_cards_load():
