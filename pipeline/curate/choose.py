@@ -113,11 +113,15 @@ def pick(ranking: np.ndarray, limits: list[Limit], size: int, first: np.ndarray)
     while True:
         chosen = _pick(ranking, limits, target, first)
         count = int(chosen.sum())
-        if count >= target or all(
-            limit.at_most >= 1 or chosen[limit.members].sum() <= max(1, int(limit.at_most * count)) for limit in limits
-        ):
+        if count >= target or all(_keeps(limit, chosen, count, first) for limit in limits):
             return chosen
         target = max(1, min(count, target - 1))
+
+
+def _keeps(limit: Limit, chosen: np.ndarray, count: int, first: np.ndarray) -> bool:
+    """Whether a cap holds for what is chosen; what a reviewer kept is above it."""
+    most = max(1, int(limit.at_most * count), int((chosen & limit.members & first).sum()))
+    return limit.at_most >= 1 or chosen[limit.members].sum() <= most
 
 
 def _pick(ranking: np.ndarray, limits: list[Limit], size: int, first: np.ndarray) -> np.ndarray:
@@ -133,7 +137,7 @@ def _pick(ranking: np.ndarray, limits: list[Limit], size: int, first: np.ndarray
         for row in rows.tolist():
             if count >= size or (quota is not None and have[quota] >= enough):
                 return
-            if not chosen[row] and (not capped or np.all(have + members[:, row] <= most)):
+            if not chosen[row] and (not capped or np.all(have[members[:, row]] < most[members[:, row]])):
                 chosen[row] = True
                 have = have + members[:, row]
                 count += 1

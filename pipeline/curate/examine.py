@@ -35,6 +35,11 @@ POOL_VERSION = 1
 #: Candidates examined at once.
 BATCH_ROWS = 1_000
 
+#: Most messages and characters of a context that are scored with the reply as an exchange: as long as the texts the classifiers learnt
+#: support from.
+_EXCHANGE_MESSAGES = 5
+_EXCHANGE_CHARS = 1_500
+
 #: Of what the user said before, this much is looked at for risk; the last turn is looked at whole.
 _BEFORE_CHARS = 4_000
 
@@ -49,13 +54,13 @@ class Scores:
 
     def __init__(self, effort: Effort) -> None:
         self._scorer = Scorer.load(effort=effort, fields=FIELDS)
-        self.version = self._scorer.version
+        self.version = f"{self._scorer.version}-2"
         fields = [field for field in self._scorer.schema if field.name != "tier"]
         self.schema = pa.schema([field.with_name(f"{aspect}_{field.name}") for aspect in ASPECTS for field in fields])
 
     def compute(self, candidates: pa.RecordBatch) -> pa.RecordBatch:
-        pairs = zip(candidates["prompt"].to_pylist(), candidates["reply"].to_pylist(), strict=True)
-        exchanges = [f"{spoken('seeker', prompt)}\n\n{spoken('supporter', reply)}" for prompt, reply in pairs]
+        pairs = zip(candidates["context"].to_pylist(), candidates["reply"].to_pylist(), strict=True)
+        exchanges = [exchange(context, reply) for context, reply in pairs]
         texts = pa.concat_arrays([candidates["prompt"], candidates["reply"], pa.array(exchanges, pa.string())])
         languages = pa.concat_arrays([candidates["language"]] * len(ASPECTS))
         # a prompt that several replies answer is scored once
@@ -71,6 +76,18 @@ class Scores:
             for column in (rows.column(name).combine_chunks() for name in rows.column_names)
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def exchange(context: list[dict[str, str]], reply: str) -> str:
+    """A reply with the end of what came before it, as the classifiers know dialogues. The last turn of the user is always whole."""
+    lines = [spoken("supporter", reply)]
+    size = 0
+    for number, message in enumerate(reversed(context)):
+        size += len(message["content"])
+        if number and (number >= _EXCHANGE_MESSAGES or size > _EXCHANGE_CHARS):
+            break
+        lines.append(spoken("seeker" if message["role"] == "user" else "supporter", message["content"]))
+    return "\n\n".join(reversed(lines))
 
 
 class ConductOf:

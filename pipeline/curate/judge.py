@@ -25,6 +25,9 @@ from pipeline.database import files
 _FLAGS = [field.name for field in CONDUCT if str(field.type) == "bool" and field.name not in ("risk", "points_to_help")]
 
 
+#: A prompt whose context was left out stands alone from this many words on.
+_TELLING_WORDS = 25
+
 #: Who drops a conversation drops all of it, not this end of it.
 _DECISION = "CASE WHEN bool_or(d.decision = 'drop') OVER (PARTITION BY units.thread) THEN 'drop' ELSE d.decision END"
 
@@ -34,31 +37,33 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def judge(
-    con: duckdb.DuckDBPyConnection,
-    recipe: SetRecipe,
-    constitution: Constitution,
-    pools: list[Path],
-    benchmarks: list[str],
-    decisions: dict[str, str],
-) -> None:
-    """Tables ``judged``: a row a candidate (at unit ``conversation``: an end of one) with ``never``, ``unfit`` and ``principles``; and
-    ``ranked``: the ``quality`` of those that are fit.
-
-    :param benchmarks: names behind the bits of the column ``contamination``.
-    :param decisions: candidate id -> keep or drop, as reviewers decided.
-    """
+def gather(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, pools: list[Path]) -> None:
+    """Table ``units``: what is judged, a row a candidate; ``skip`` is how many messages at the beginning of its context are left out."""
     con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
     con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(pools)])
-    con.execute("CREATE TABLE decided (id VARCHAR, decision VARCHAR)")
-    if decisions:
-        con.executemany("INSERT INTO decided VALUES (?, ?)", [list(item) for item in decisions.items()])
     con.execute(f"""
         CREATE VIEW candidates AS
         SELECT s.shard, p.* EXCLUDE (filename) FROM read_parquet({files(pools)}, filename = true) p
         JOIN shards s ON s.path = p.filename
     """)
-    con.execute(f"CREATE VIEW units AS {_units(recipe)}")
+    con.execute(f"CREATE TABLE units AS {_units(recipe)}")
+
+
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    recipe: SetRecipe,
+    constitution: Constitution,
+    benchmarks: list[str],
+    decisions: dict[str, str],
+) -> None:
+    """Tables ``judged``: the units with ``never``, ``unfit`` and ``principles``; and ``ranked``: the ``quality`` of those that are fit.
+
+    :param benchmarks: names behind the bits of the column ``contamination``.
+    :param decisions: candidate id -> keep or drop, as reviewers decided.
+    """
+    con.execute("CREATE TABLE decided (id VARCHAR, decision VARCHAR)")
+    if decisions:
+        con.executemany("INSERT INTO decided VALUES (?, ?)", [list(item) for item in decisions.items()])
     con.execute(f"""
         CREATE TABLE judged AS
         WITH tagged AS (
@@ -78,20 +83,38 @@ def judge(
 def _units(recipe: SetRecipe) -> str:
     """What is judged: replies, or conversations up to each of their replies.
 
-    A trainer learns from every assistant's turn of ``messages``: so the conduct and harm of earlier replies count for an example to
-    imitate even where its last reply is the unit.
+    A trainer learns from every assistant's turn of ``messages``. So where a reply is the unit, the context of an example to imitate
+    begins after the last earlier reply that must not be imitated; what was said before that is left out.
     """
     if recipe.task == "preference":
-        return "SELECT * FROM candidates"
-    columns = [f"bool_or({name}) OVER so_far AS {name}" for name in _FLAGS]
-    most = ["harm", "reply_safety_harm", "prompt_safety_harm"]
+        return "SELECT *, 0 AS skip FROM candidates"
     if recipe.unit == "conversation":
-        columns.append("avg(support) OVER so_far AS support")
+        columns = ["avg(support) OVER so_far AS support"]
+        columns += [f"bool_or({name}) OVER so_far AS {name}" for name in _FLAGS]
+        most = ["harm", "reply_safety_harm", "prompt_safety_harm"]
         most += [f"behaviour_{name}" for name in BEHAVIOURS] + [f"facet_{name}" for name in FACETS]
-    columns += [f"max({name}) OVER so_far AS {name}" for name in most]
-    return (
-        f"SELECT * REPLACE ({', '.join(columns)}) FROM candidates WINDOW so_far AS (PARTITION BY thread ORDER BY turn)"
-    )
+        columns += [f"max({name}) OVER so_far AS {name}" for name in most]
+        window = "WINDOW so_far AS (PARTITION BY thread ORDER BY turn)"
+        return f"SELECT * REPLACE ({', '.join(columns)}), 0 AS skip FROM candidates {window}"
+    flags = ["gives_method", *recipe.filters.conduct]
+    bad = " OR ".join(f"coalesce({name}, false)" for name in flags)
+    bad += f" OR coalesce({_harmful(recipe.filters.harm, recipe.effort)}, false)"
+    return f"""
+        WITH told AS (
+            SELECT *, max(CASE WHEN {bad} THEN turn END) OVER before AS bad_turn,
+                   last_value(CASE WHEN {bad} THEN tokens END IGNORE NULLS) OVER before AS bad_tokens
+            FROM candidates
+            WINDOW before AS (PARTITION BY thread ORDER BY turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        )
+        -- roles alternate from the user's first turn on: reply number n is message 2n + 1
+        SELECT * EXCLUDE (bad_turn, bad_tokens) REPLACE (
+                   tokens - coalesce(bad_tokens, 0) AS tokens,
+                   turns - coalesce(2 * (bad_turn + 1), 0) AS turns,
+                   -- who was pointed to help in what is left out was, for a reader, not pointed there
+                   helped_before AND bad_turn IS NULL AS helped_before),
+               coalesce(2 * (bad_turn + 1), 0) AS skip
+        FROM told
+    """
 
 
 def _never(recipe: SetRecipe, benchmarks: list[str]) -> str:
@@ -135,6 +158,8 @@ def _unfit(recipe: SetRecipe) -> str:
         f"WHEN prompt_words < {lengths.prompt_words[0]} THEN 'prompt_short'",
         f"WHEN prompt_words > {lengths.prompt_words[1]} THEN 'prompt_long'",
         f"WHEN placeholders > {filters.placeholders} THEN 'placeholders'",
+        # what is left of the conversation must still tell what it is about
+        f"WHEN skip > 0 AND turns < 3 AND prompt_words < {_TELLING_WORDS} THEN 'context_cut'",
     ]
     cases += [f"WHEN {name} THEN '{name}'" for name in filters.conduct]
     cases += [f"WHEN ({rule.where}\n) THEN {text(rule.reason)}" for rule in filters.drop]

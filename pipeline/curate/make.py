@@ -22,7 +22,6 @@ from pipeline.console import Progress
 from pipeline.curate.constitution import Constitution
 from pipeline.curate.examine import Overlap, examinations, pool_keys, run_examine
 from pipeline.curate.recipe import SetRecipe, load_set_recipe
-from pipeline.curate.reviewed import reviewed
 from pipeline.curate.select import run_select, select_key
 from pipeline.curate.shape import candidates_key, run_shape
 from pipeline.curate.write import SetLineage, set_key, write_set
@@ -185,8 +184,7 @@ def _run(
     _check_sources(store, recipe, shards)
 
     pools = [shard["pool"] for shard in shards]
-    people = reviewed(store, recipe, shards, decisions)
-    selection = select_key(recipe, constitution, pools, benchmarks, people.key())
+    selection = select_key(recipe, constitution, pools, benchmarks, decisions.facts())
     if not store.has("selection", selection):
         ran["select"] += 1
         run_select(
@@ -196,17 +194,17 @@ def _run(
             [shard["candidates"] for shard in shards],
             pools,
             benchmarks,
-            people,
+            decisions,
             selection,
             workers=workers,
             progress=progress,
         )
 
     lineage = SetLineage(selection, shards)
-    if not _is_current(out, set_key(recipe, cards, constitution, people.facts, lineage)):
+    if not _is_current(out, set_key(recipe, cards, constitution, lineage)):
         ran["write"] += 1
         versions = {stage.name: stage.version for stage in stages}
-        write_set(store, out, recipe, cards, constitution, files, lineage, versions, people.facts)
+        write_set(store, out, recipe, cards, constitution, files, lineage, versions)
     manifest, ledger = (orjson.loads((out / name).read_bytes()) for name in ("manifest.json", "ledger.json"))
     return SetResult(out, monotonic() - started, +ran, manifest, ledger)
 

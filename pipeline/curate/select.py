@@ -22,11 +22,12 @@ from pipeline.curate.baselines import Baselines, baselines
 from pipeline.curate.choose import Limit, groups, near_pairs, pick, promising, spread, without_repeats
 from pipeline.curate.columns import present
 from pipeline.curate.constitution import Constitution
-from pipeline.curate.judge import judge, text
+from pipeline.curate.judge import gather, judge, text
 from pipeline.curate.recipe import SetRecipe
-from pipeline.curate.reviewed import Reviewed
+from pipeline.curate.reviewed import Reviewed, reviewed
 from pipeline.database import connect, files
 from pipeline.execute import Step, run_step
+from pipeline.review import Decisions
 from pipeline.store import Store, make_key
 from pipeline.words import mix_ids
 from sources.errors import UserError
@@ -42,7 +43,8 @@ _EMBED_ROWS = 400
 #: What the random numbers of a set are for; each use hashes with its own salt.
 _HOLD_OUT = 1
 
-#: One row an example. ``row`` of ``shard`` is the (chosen) reply, ``other`` the rejected one; ``label`` of a single reply.
+#: One row an example. ``row`` of ``shard`` is the (chosen) reply, ``other`` the rejected one; ``skip`` messages of the context are
+#: left out; ``label`` of a single reply.
 CHOSEN = pa.schema(
     [
         ("form", pa.string()),
@@ -50,6 +52,7 @@ CHOSEN = pa.schema(
         ("shard", pa.int32()),
         ("row", pa.int64()),
         ("other", pa.int64()),
+        ("skip", pa.int32()),
         ("label", pa.bool_()),
         ("split", pa.string()),
         ("why", pa.string()),
@@ -83,7 +86,7 @@ class Judged:
 
 
 def select_key(
-    recipe: SetRecipe, constitution: Constitution, pools: list[str], benchmarks: list[str], reviews: list[Any]
+    recipe: SetRecipe, constitution: Constitution, pools: list[str], benchmarks: list[str], reviews: dict[str, Any]
 ) -> str:
     """Key of a selection."""
     used = recipe.model_dump(
@@ -116,7 +119,7 @@ def run_select(
     candidates: list[str],
     pools: list[str],
     benchmarks: list[str],
-    decisions: Reviewed,
+    decisions: Decisions,
     key: str,
     *,
     workers: int,
@@ -126,7 +129,7 @@ def run_select(
     what became of it) and, in its meta, quotas, baselines and the ledger.
 
     :param candidates, pools: keys of each shard, in order.
-    :param decisions: of reviewers, that hold.
+    :param decisions: of reviewers.
     :raises UserError: nothing is left to choose from.
     """
     places = [store.path("pool", pool) / "pool.parquet" for pool in pools]
@@ -136,7 +139,9 @@ def run_select(
         connect(scratch, recipe.memory, workers) as con,
     ):
         try:
-            judge(con, recipe, constitution, places, benchmarks, decisions.single)
+            gather(con, recipe, places)
+            people = reviewed(con, store, recipe, candidates, decisions)
+            judge(con, recipe, constitution, benchmarks, people.single)
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
             raise UserError(
                 f"a condition cannot be computed for every candidate: {str(error).splitlines()[0]}",
@@ -145,9 +150,9 @@ def run_select(
             ) from None
         _contexts(con, [store.path("candidates", name) / "candidates.parquet" for name in candidates])
         chosen: list[pa.Table] = []
-        report: dict[str, Any] = {"forms": {}, "notes": []}
+        report: dict[str, Any] = {"forms": {}, "notes": [], "reviews": people.facts}
         for form in forms_of(recipe):
-            judged = _material(con, recipe, form, decisions)
+            judged = _material(con, recipe, form, people)
             if not len(judged):
                 raise UserError(
                     f"no {_NAMES[form]} is left to choose from: {_reasons(con)}",
@@ -222,8 +227,8 @@ def _material(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, form: str, deci
     quotas = [*recipe.all_quotas()]
     flags = [f"{quota.sql} AS quota_{i}" for i, quota in enumerate(quotas)]
     rows = con.sql(f"""
-        SELECT m.shard, m.row, m.id, m.item, m.other, m.label, m.document, m.prompt_id, m.quality, m.why, m.gap, m.facets, m.behaviours,
-               m.principles, m.risk, m.support, m.tokens, c.said{"".join(", " + flag for flag in flags)}
+        SELECT m.shard, m.row, m.id, m.item, m.other, m.skip, m.label, m.document, m.prompt_id, m.quality, m.why, m.gap,
+               m.facets, m.behaviours, m.principles, m.risk, m.support, m.tokens, c.said{"".join(", " + flag for flag in flags)}
                {", chosen_longer" if form == "pair" else ""}
         FROM material_{form} m JOIN contexts c USING (shard, row) ORDER BY item
     """).to_arrow_table()
@@ -345,7 +350,7 @@ def _choose(
     table = pa.table(
         {
             "form": pa.array([form] * len(chosen), pa.string()),
-            **{name: taken[name] for name in ("id", "shard", "row", "other", "label")},
+            **{name: taken[name] for name in ("id", "shard", "row", "other", "skip", "label")},
             "split": pa.array(split.tolist(), pa.string()),
             **{
                 name: taken[name]

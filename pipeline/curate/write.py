@@ -95,7 +95,6 @@ def set_key(
     recipe: SetRecipe,
     cards: dict[str, Card],
     constitution: Constitution,
-    reviews: dict[str, Any],
     lineage: SetLineage,
 ) -> str:
     """Changes whenever the output folder would."""
@@ -105,7 +104,6 @@ def set_key(
         recipe=recipe.model_dump(mode="json"),
         cards={name: card_facts(card) for name, card in cards.items()},
         constitution=constitution.sha256,
-        reviews=reviews,
         lineage=asdict(lineage),
     )
 
@@ -119,12 +117,10 @@ def write_set(
     files: dict[str, list[FileRef]],
     lineage: SetLineage,
     versions: dict[str, str],
-    reviews: dict[str, Any],
 ) -> None:
     """Write the folder of a set beside its place and swap it in.
 
     :param versions: of the stages.
-    :param reviews: what the manifest says of reviewers' decisions.
     :raises LedgerError: the counts do not add up.
     """
     selection = store.meta("selection", lineage.selection)
@@ -154,7 +150,7 @@ def write_set(
             {
                 "schema_version": SCHEMA_VERSION,
                 "kind": "set",
-                "key": set_key(recipe, cards, constitution, reviews, lineage),
+                "key": set_key(recipe, cards, constitution, lineage),
                 "name": recipe.name,
                 "recipe": recipe.model_dump(mode="json"),
                 "sources": {
@@ -174,7 +170,7 @@ def write_set(
                     "sha256": constitution.sha256,
                 },
                 "baselines": selection.get("baselines"),
-                "reviews": reviews,
+                "reviews": selection["reviews"],
                 "notes": selection["notes"],
                 "thresholds": {
                     "harm": recipe.filters.harm,
@@ -223,18 +219,23 @@ def read_bodies(store: Store, candidates: list[str], wanted: list[tuple[int, int
     return found
 
 
-def messages_of(body: dict[str, Any], recipe: SetRecipe) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """The prompt of a candidate (with its system prompt, if it has one) and its reply, as messages."""
+def messages_of(
+    body: dict[str, Any], recipe: SetRecipe, skip: int = 0
+) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """The prompt of a candidate (with its system prompt, if it has one) and its reply, as messages.
+
+    :param skip: messages left out at the beginning of its context.
+    """
     system = _system(body, recipe)
     first = [{"role": "system", "content": system}] if system else []
-    return [*first, *body["context"]], [{"role": "assistant", "content": body["reply"]}]
+    return [*first, *body["context"][skip:]], [{"role": "assistant", "content": body["reply"]}]
 
 
 def example(form: Format, row: dict[str, Any], bodies: Bodies, recipe: SetRecipe) -> dict[str, Any]:
     """One example in one format: its own columns and :data:`FACTS`."""
     body = bodies[row["shard"], row["row"]]
     other = bodies[row["shard"], row["other"]] if row["other"] is not None else None
-    prompt, reply = messages_of(body, recipe)
+    prompt, reply = messages_of(body, recipe, row["skip"])
     if form == "messages":
         own: dict[str, Any] = {"messages": prompt + reply}
     elif form == "sharegpt":
