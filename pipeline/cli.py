@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 # Workers are processes, one a core; libraries must not start a pool of threads in each of them.
 for _variable in (
@@ -30,6 +30,9 @@ from rich.table import Table  # noqa: E402
 from classifiers.taxonomy import Effort  # noqa: E402
 from pipeline.console import console  # noqa: E402
 from sources.errors import UserError  # noqa: E402
+
+if TYPE_CHECKING:
+    from pipeline.publish.stage import Staged
 
 app = typer.Typer(
     name="wellmix",
@@ -149,6 +152,181 @@ def curate(
     print_set(result)
     if json:
         _print_json(result.summary())
+
+
+@app.command()
+def review(
+    folder: Annotated[Path, typer.Argument(help="Output folder of a set.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a blinded sample here, for reviewers.", show_default=False)
+    ] = None,
+    decisions: Annotated[
+        list[Path] | None,
+        typer.Option("--import", help="Take in what reviewers filled in; repeatable.", show_default=False),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            help="File of decisions [default: recipes/reviews/NAME.jsonl, where curate looks].",
+            show_default=False,
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many examples.")] = 100,
+    form: Annotated[
+        Literal["csv", "argilla", "html"],
+        typer.Option("--form", help="A table, records for Argilla, or a page that works offline."),
+    ] = "csv",
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", help="What the sample is spread over; repeatable.", show_default=False),
+    ] = None,
+    reviewers: Annotated[int, typer.Option("--reviewers", min=1, help="One file for each of so many people.")] = 1,
+    overlap: Annotated[
+        float, typer.Option("--overlap", min=0, max=1, help="Share of the examples that all of them see.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sample and of which reply is A.")] = 0,
+    again: Annotated[bool, typer.Option("--again", help="Also draw what was reviewed already.")] = False,
+    reviewer: Annotated[
+        str | None, typer.Option("--reviewer", help="Who reviewed, where the files do not say.", show_default=False)
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let an import change a reviewer's earlier votes.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Send a blinded sample of a set out to people, and take their decisions in. They win over every score.
+
+    Example: `wellmix review shards/emotional-support --out review.csv --n 50`
+    """
+    from pipeline.review import export_review, import_review, load_decisions
+
+    if (out is None) == (not decisions):
+        raise UserError("say what to do", where="review", fix="give either --out FILE or --import FILE")
+    place = to or Path("recipes") / "reviews" / f"{folder.resolve().name}.jsonl"
+    if out is not None:
+        known = load_decisions([place]) if place.is_file() and not again else None
+        exported = export_review(
+            folder, out, n=n, seed=seed, form=form, by=by, reviewers=reviewers, overlap=overlap, reviewed=known
+        )
+        if json:
+            _print_json(exported.summary())
+        written = ", ".join(map(str, [*exported.files, *exported.instructions]))
+        console.print(f"{sum(exported.examples.values()):,} examples -> {escape(written)}", soft_wrap=True)
+        _print_notes(exported.notes)
+        return
+    imported = import_review(folder, decisions or [], place, reviewer=reviewer, replace=replace)
+    if json:
+        _print_json(imported.summary())
+    made = ", ".join(f"{what} {count:,}" for kinds in imported.decisions.values() for what, count in kinds.items())
+    console.print(f"{imported.votes:,} votes, {imported.new:,} of them new ({made or 'none'}) -> {escape(str(place))}")
+    for name, agreement in imported.agreement.items():
+        console.print(f"agreement on {name}: {escape(str(agreement.summary()))}", soft_wrap=True)
+    _print_notes(imported.notes)
+    for problem in imported.problems:
+        console.print(f"[yellow]not taken:[/] {escape(f'{problem.where}: {problem.what}')}", soft_wrap=True)
+    if imported.problems:
+        raise typer.Exit(1)
+
+
+def _plain(staged: Staged) -> dict[str, Any]:
+    """A publication as plain values."""
+    facts = {
+        name: getattr(staged, name)
+        for name in ("files", "rows", "identity", "version", "parent", "changed", "kept", "notes")
+    }
+    return {"folder": str(staged.folder), "license": staged.terms.license_id} | facts
+
+
+def _print_notes(notes: list[str]) -> None:
+    for note in notes:
+        console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+
+
+@app.command()
+def publish(
+    output: Annotated[Path, typer.Argument(help="Output folder of a mix or set.", show_default=False)],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", help="Folder of the publication; a clone of the hub's repository will do.", show_default=False
+        ),
+    ],
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload it in one commit.", show_default=False)
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
+    contact: Annotated[
+        str | None, typer.Option("--contact", help="Whom to write to for removals.", show_default=False)
+    ] = None,
+    creator: Annotated[str | None, typer.Option("--creator", help="Who publishes.", show_default=False)] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option("--parent", metavar="OWNER/NAME@REVISION", help="What this follows.", show_default=False),
+    ] = None,
+    date: Annotated[str | None, typer.Option("--date", help="ISO date to state.", show_default=False)] = None,
+    by_row: Annotated[
+        bool,
+        typer.Option("--by-row", help="Publish although no one licence can cover the whole: each row under its own."),
+    ] = False,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", envvar="HF_ENDPOINT", help="Address of another hub.", show_default=False)
+    ] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Branch to push to.", show_default=False)] = None,
+    message: Annotated[str | None, typer.Option("--message", help="Of the commit.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Make a dataset repository of a mix or set: Parquet for the viewer, card, licences, Croissant; and push it to the hub.
+
+    Example: `wellmix publish shards/sample --to /tmp/sample-dataset --contact data@example.org`
+    """
+    from pipeline.publish import stage
+    from pipeline.publish.push import push as send
+
+    staged = stage(
+        output, to, contact=contact, creator=creator, repo=push, parent=parent, date=date, by_row=by_row,
+        endpoint=endpoint if push else None,
+    )  # fmt: skip
+    rows = ", ".join(f"{name} {sum(splits.values()):,}" for name, splits in staged.rows.items())
+    console.print(
+        f"[bold]{escape(str(staged.folder))}[/]: {rows} rows, version {staged.version}, {staged.terms.name},"
+        f" {len(staged.changed):,} files written",
+        soft_wrap=True,
+    )
+    for kept in staged.kept:
+        console.print(f"kept as people wrote it: {escape(kept)}", soft_wrap=True)
+    _print_notes(staged.notes)
+    pushed = None
+    if push:
+        from pipeline.console import Progress
+
+        with Progress() as progress:
+            pushed = send(
+                to, push, endpoint=endpoint, private=not public, message=message, revision=revision, progress=progress
+            )
+        done = f"{len(pushed.files):,} files sent" if pushed.changed else "nothing to do"
+        console.print(f"{escape(pushed.url)}: {done} ({pushed.commit[:8]})", soft_wrap=True)
+        _print_notes(pushed.notes)
+    if json:
+        _print_json(_plain(staged) | {"push": pushed.summary() if pushed else None})
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(help="Output or publication.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Another of the same kind.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Tell what came, went and changed between two outputs. Exit code 0 whether they differ or not.
+
+    Example: `wellmix diff shards/sample shards/sample-2`
+    """
+    from pipeline.diff import diff_outputs, print_diff
+
+    found = diff_outputs(a, b)
+    if json:
+        _print_json(found.summary())
+    print_diff(found)
 
 
 @app.command()

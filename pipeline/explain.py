@@ -14,9 +14,9 @@ from sources.errors import UserError
 
 
 def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
-    """Everything known about a document that a mix considered, whether it is in the mix or not.
+    """Everything known about a document that a mix considered, whether it is in the mix or not; of a set, about a candidate.
 
-    :param out: output folder of a mix.
+    :param out: output folder of a mix or set.
     :param document: its id, or the first 8 or more digits of it.
     :returns: ``document`` (source, licence, locator, ...), ``scores``, ``quality``, ``duplicates``, ``decision``, ``places`` (split, shard
         number and position of each copy) and ``text``.
@@ -25,13 +25,17 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
     manifest = read_manifest(out)
     if manifest is None:
         raise UserError(
-            "this is not the output of a mix: it has no manifest.json of one",
+            "this is no mix and no set: it has no manifest.json of one",
             where=out,
             fix="name a folder such as shards/sample",
         )
     document = document.lower()
     if not (8 <= len(document) <= 32) or any(c not in "0123456789abcdef" for c in document):
         raise UserError(f"{document!r} is not a document id", fix="give at least the first 8 of its 32 hex digits")
+    if manifest.get("kind") == "set":
+        from pipeline.curate.explain import explain_set
+
+        return explain_set(out, manifest, document, store_root)
     lineage = manifest["lineage"]
     if not store_root.is_dir() or not (store := Store(store_root)).has("plan", lineage["plan"]):
         raise UserError("the store this mix was made with is not here", where=store_root, fix="name it with --store")

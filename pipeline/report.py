@@ -217,8 +217,8 @@ def print_sources(rows: list[dict[str, Any]]) -> None:
 
 def print_story(story: dict[str, Any]) -> None:
     """What :func:`pipeline.explain.explain` found, section by section."""
-    for section in ("document", "source", "decision", "duplicates", "quality"):
-        if story[section]:
+    for section in ("document", "source", "decision", "evidence", "conduct", "duplicates", "quality"):
+        if story.get(section):
             _section(section, story[section])
     scores = {name: value for name, value in story["scores"].items() if value is not None}
     loud = {
@@ -228,6 +228,11 @@ def print_story(story: dict[str, Any]) -> None:
     }
     _section("scores (of 0.3 and more; --json has all)", loud)
     for place in story["places"]:
+        if "form" in place:
+            console.print(
+                f"  example {place['example']}: {place['form']}, {place['split']}; {', '.join(place['principles'])}"
+            )
+            continue
         console.print(
             f"  copy {place['epoch']}: {place['split']}/{place['shard']:05d}, document {place['position']} of the split"
         )

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 _STYLE = {
     "questions": r"\?",
     "exclamations": r"!",
-    "list lines": r"(?m)^\s*(?:[-*\u2022]|\d+[.)])\s",
+    "list lines": r"(?m)^\s*(?:[-*•]|\d+[.)])\s",
     "paragraphs": r"\n\s*\n",
     "first person": r"\bI\b",
 }

@@ -580,7 +580,7 @@ def test_explain_mistakes(tiny: Corpus, run: Run) -> None:
     broken.mkdir()
     (broken / "manifest.json").write_text("{{{")
     for folder in (tiny.folder / "none", tiny.recipe, broken):
-        run("explain", folder, "0" * 8).tells("not the output of a mix", str(folder), "shards/sample")
+        run("explain", folder, "0" * 8).tells("no mix and no set", str(folder), "shards/sample")
     given = ["--store", tiny.store]
     run("explain", tiny.out, "xyz", *given).tells("'xyz' is not a document id", "the first 8 of its 32 hex digits")
     run("explain", tiny.out, "0" * 32, *given).tells("never saw a document", "quarantine.jsonl")
