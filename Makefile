@@ -1,11 +1,10 @@
-# make mix | test | lint | bench | train | evaluate    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
+# make mix | curate | publish | test | lint | bench | train | evaluate    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
 PYTHON ?= python3
 VENV   ?= .venv
-RECIPE ?= recipes/sample.yaml
 ARGS   ?=
 BIN    := $(VENV)/bin
 
-.PHONY: mix test test-all lint bench train evaluate clean
+.PHONY: mix curate publish test test-all lint bench train evaluate clean
 .DEFAULT_GOAL := mix
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -18,13 +17,25 @@ $(VENV)/.dev: $(VENV)/.installed
 	touch $@
 
 $(VENV)/.train: $(VENV)/.installed classifiers/teacher.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,evaluate]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,evaluate,finetune]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r classifiers/teacher.txt
 	touch $@
 
 ## make a mix: the embedded sample, or RECIPE
+mix: RECIPE ?= recipes/sample.yaml
 mix: $(VENV)/.installed
 	$(BIN)/wellmix mix $(RECIPE) $(ARGS)
+
+## make a fine-tuning or preference set: of the embedded sample, or RECIPE
+curate: RECIPE ?= recipes/sample-set.yaml
+curate: $(VENV)/.installed
+	$(BIN)/wellmix curate $(RECIPE) $(ARGS)
+
+## stage OUTPUT for the hub in TO (ARGS="--push owner/name" uploads it)
+publish: OUTPUT ?= shards/sample
+publish: TO ?= shards/$(notdir $(OUTPUT))-published
+publish: $(VENV)/.installed
+	$(BIN)/wellmix publish $(OUTPUT) --to $(TO) $(ARGS)
 
 ## all tests but the long ones
 test: $(VENV)/.dev

@@ -617,18 +617,25 @@ def hashlist(
 
 
 @app.command()
-def columns(json: Json = False) -> None:
+def columns(
+    candidates: Annotated[
+        bool, typer.Option("--candidates", help="Of candidates: for recipes of sets and constitutions.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """List the columns that conditions in a recipe can name (`where:`).
 
     Example: `wellmix columns`
     """
     from pipeline.catalog import condition_columns
+    from pipeline.curate.columns import candidate_columns
 
+    found = candidate_columns() if candidates else condition_columns()
     if json:
-        _print_json(condition_columns())
+        _print_json(found)
         return
     table = Table("column", "type", box=None)
-    for name, kind in condition_columns().items():
+    for name, kind in found.items():
         table.add_row(name, kind)
     console.print(table)
 
