@@ -152,46 +152,57 @@ def load_constitution(path: Path, columns: dict[str, str]) -> Constitution:
     constitution = validated(Constitution, raw, path, lines, (Constitution, Principle, Source))
     constitution._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     seen: dict[str, int] = {}
-    for i, principle in enumerate(constitution.principles):
-        if principle.id in seen:
-            raise UserError(
-                f"two principles have the id {principle.id!r}",
-                where=constitution.place("principles", i, "id"),
-                fix=f"give one of them another id; the first is at {constitution.place('principles', seen[principle.id], 'id')}",
-            )
-        seen[principle.id] = i
-        for field in ("when", "unless"):
-            if condition := getattr(principle, field):
-                where = f"{constitution.place('principles', i, field)} ({principle.id})"
-                check_condition(condition, where, columns)
-                _check_alone(condition, where)
+    with duckdb.connect() as con:
+        found = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
+        unsteady = {name for (name,) in found.fetchall()}
+        for i, principle in enumerate(constitution.principles):
+            if principle.id in seen:
+                raise UserError(
+                    f"two principles have the id {principle.id!r}",
+                    where=constitution.place("principles", i, "id"),
+                    fix=f"give one of them another; the first is at {constitution.place('principles', seen[principle.id], 'id')}",
+                )
+            seen[principle.id] = i
+            for field in ("when", "unless"):
+                if condition := getattr(principle, field):
+                    where = f"{constitution.place('principles', i, field)} ({principle.id})"
+                    check_condition(condition, where, columns)
+                    _check_alone(condition, where, con, unsteady)
     return constitution
 
 
-def _check_alone(condition: str, where: str) -> None:
-    """A condition looks at one candidate: no other rows, and no name that only exists while it is checked.
+def _check_alone(condition: str, where: str, con: duckdb.DuckDBPyConnection, unsteady: set[str]) -> None:
+    """A condition looks at one candidate: no query of its own, no name that exists only while it is checked, and no function
+    that answers differently tomorrow, however its name is spelt.
 
-    :raises UserError: it holds a query of its own, or names a table or a row's number.
+    :raises UserError: it does.
     """
-    with duckdb.connect() as con:
-        row = con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition}\n)"]).fetchone()
+    row = con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition}\n)"]).fetchone()
     for node in _nodes(json.loads(row[0]) if row else {}):
-        kind, names = node.get("class"), [str(name).lower() for name in node.get("column_names", ())]
+        kind, function = node.get("class"), str(node.get("function_name", "")).lower()
+        column = ".".join(node.get("column_names", ())).lower()
         if kind == "SUBQUERY":
             raise UserError(
                 "a condition looks at one candidate; this one holds a query",
                 where=where,
                 fix="use columns of the candidate only",
             )
-        if kind == "COLUMN_REF" and (names == ["rowid"] or names[0] == "documents"):
+        if kind == "FUNCTION" and function in unsteady:
             raise UserError(
-                f"no column is called {'.'.join(names)!r}",
+                f"{function} gives another answer at another time: the same recipe would not make the same set",
+                where=where,
+                fix="use columns of the candidate only",
+            )
+        if kind == "COLUMN_REF" and (column == "rowid" or column.startswith("documents.") or column == "documents"):
+            raise UserError(
+                f"no column is called {column!r}",
                 where=where,
                 fix="name the column alone; `wellmix columns` lists what it can name",
             )
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a parsed statement."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():

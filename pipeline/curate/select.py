@@ -160,6 +160,12 @@ def run_select(
                     fix="loosen the filters, or add sources; ledger columns are explained in shards/README.md",
                 )
             taken, facts = _choose(store, recipe, form, judged, workers, progress)
+            if not len(taken):
+                raise UserError(
+                    f"no {_NAMES[form]} can be chosen: {len(judged):,} are fit, but the quotas let none of them in",
+                    where=recipe.place("quotas"),
+                    fix="raise at_most, or `simulated` where all sources are simulated",
+                )
             report["forms"][form] = facts
             report["notes"] += facts.pop("notes")
             chosen.append(taken)
