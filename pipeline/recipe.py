@@ -7,8 +7,8 @@ field and the fix.
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -317,10 +317,16 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     return recipe, cards
 
 
-def read_yaml(path: Path, what: str = "recipe") -> tuple[dict[str, Any], dict[tuple, int]]:
+_EXAMPLES = {"recipe": "recipes/sample.yaml", "constitution": "recipes/constitutions/wellmix.yaml"}
+
+
+def read_yaml(
+    path: Path, what: str = "recipe", guide: str = "recipes/README.md"
+) -> tuple[dict[str, Any], dict[tuple, int]]:
     """The mapping in a YAML file, and the line of each of its fields.
 
     :param what: the file is called in messages.
+    :param guide: the page that tells what it may hold.
     :raises UserError: it cannot be read, is no YAML, names a key twice or is no mapping.
     """
     try:
@@ -328,7 +334,7 @@ def read_yaml(path: Path, what: str = "recipe") -> tuple[dict[str, Any], dict[tu
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise UserError(
-            f"cannot read the {what}: {reason}", where=path, fix="name a file such as recipes/sample.yaml"
+            f"cannot read the {what}: {reason}", where=path, fix=f"name a file such as {_EXAMPLES[what]}"
         ) from None
     try:
         raw = yaml.load(text, Loader=_UniqueKeys)
@@ -342,7 +348,7 @@ def read_yaml(path: Path, what: str = "recipe") -> tuple[dict[str, Any], dict[tu
             fix="indent with spaces, and put texts that hold a colon, a brace or a bracket in quotes",
         ) from None
     if not isinstance(raw, dict):
-        raise UserError(f"a {what} is a mapping of fields", where=path, fix="recipes/README.md lists them")
+        raise UserError(f"a {what} is a mapping of fields", where=path, fix=f"{guide} lists them")
     return raw, lines
 
 
@@ -412,16 +418,8 @@ def check_condition(condition: str, where: str, columns: dict[str, str] | None =
         if len(statements) != 1:
             raise UserError("a condition is one SQL expression", where=where, fix="remove the semicolon")
         con.execute(f"SELECT * FROM documents WHERE ({condition}\n)")
-        calls = set(re.findall(r"(\w+)\s*\(", condition.lower())) | set(re.findall(r"\bcurrent_\w+", condition.lower()))
-        unsteady = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
-        if names := sorted(
-            calls & {name for (name,) in unsteady.fetchall()} | {c for c in calls if c.startswith("current_")}
-        ):
-            raise UserError(
-                f"{names[0]} gives another answer at another time: the same recipe would not make the same mix",
-                where=where,
-                fix="use columns of the document only",
-            )
+        row = con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition}\n)"]).fetchone()
+        _check_alone(con, json.loads(row[0]) if row else {}, where)
     except duckdb.Error as error:
         message = str(error).split("\n\n")[0].splitlines()[0]
         raise UserError(
@@ -431,6 +429,46 @@ def check_condition(condition: str, where: str, columns: dict[str, str] | None =
         ) from None
     finally:
         con.close()
+
+
+def _check_alone(con: duckdb.DuckDBPyConnection, tree: dict[str, Any], where: str) -> None:
+    """A condition looks at one row: no query of its own, no name that is there only while it is checked, and nothing that gives
+    another answer at another time.
+
+    :param tree: the condition as DuckDB parses it.
+    :raises UserError: it does.
+    """
+    found = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
+    unsteady = {name for (name,) in found.fetchall()}
+    for node in _nodes(tree):
+        kind, names = node.get("class"), [str(name).lower() for name in node.get("column_names", ())]
+        called = str(node.get("function_name", "")).lower()
+        if kind == "SUBQUERY":
+            raise UserError(
+                "a condition looks at one row; this one holds a query", where=where, fix="use columns of the row only"
+            )
+        if called and (called in unsteady or called.startswith("current_")):
+            raise UserError(
+                f"{called} gives another answer at another time: the same recipe would not make the same output",
+                where=where,
+                fix="use columns of the row only",
+            )
+        if kind == "COLUMN_REF" and (names == ["rowid"] or names[0] == "documents" or names[0].startswith("current_")):
+            raise UserError(
+                f"no column is called {'.'.join(names)!r}",
+                where=where,
+                fix="name the column alone; `wellmix columns` lists what it can name",
+            )
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _nodes(value)
 
 
 #: The C parser, ten times as fast, where PyYAML was built with it.

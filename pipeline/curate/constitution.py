@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import duckdb
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from pipeline.recipe import Located, check_condition, read_yaml, validated
@@ -148,65 +145,20 @@ def load_constitution(path: Path, columns: dict[str, str]) -> Constitution:
     :param columns: name -> SQL type of what a condition can name.
     :raises UserError: anything wrong, with line, field and fix.
     """
-    raw, lines = read_yaml(path, "constitution")
+    raw, lines = read_yaml(path, "constitution", "recipes/constitutions/README.md")
     constitution = validated(Constitution, raw, path, lines, (Constitution, Principle, Source))
     constitution._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     seen: dict[str, int] = {}
-    with duckdb.connect() as con:
-        found = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
-        unsteady = {name for (name,) in found.fetchall()}
-        for i, principle in enumerate(constitution.principles):
-            if principle.id in seen:
-                raise UserError(
-                    f"two principles have the id {principle.id!r}",
-                    where=constitution.place("principles", i, "id"),
-                    fix=f"give one of them another; the first is at {constitution.place('principles', seen[principle.id], 'id')}",
-                )
-            seen[principle.id] = i
-            for field in ("when", "unless"):
-                if condition := getattr(principle, field):
-                    where = f"{constitution.place('principles', i, field)} ({principle.id})"
-                    check_condition(condition, where, columns)
-                    _check_alone(condition, where, con, unsteady)
+    for i, principle in enumerate(constitution.principles):
+        if principle.id in seen:
+            raise UserError(
+                f"two principles have the id {principle.id!r}",
+                where=constitution.place("principles", i, "id"),
+                fix=f"give one of them another; the first is at {constitution.place('principles', seen[principle.id], 'id')}",
+            )
+        seen[principle.id] = i
+        for field in ("when", "unless"):
+            if condition := getattr(principle, field):
+                where = f"{constitution.place('principles', i, field)} ({principle.id})"
+                check_condition(condition, where, columns)
     return constitution
-
-
-def _check_alone(condition: str, where: str, con: duckdb.DuckDBPyConnection, unsteady: set[str]) -> None:
-    """A condition looks at one candidate: no query of its own, no name that exists only while it is checked, and no function
-    that answers differently tomorrow, however its name is spelt.
-
-    :raises UserError: it does.
-    """
-    row = con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition}\n)"]).fetchone()
-    for node in _nodes(json.loads(row[0]) if row else {}):
-        kind, function = node.get("class"), str(node.get("function_name", "")).lower()
-        column = ".".join(node.get("column_names", ())).lower()
-        if kind == "SUBQUERY":
-            raise UserError(
-                "a condition looks at one candidate; this one holds a query",
-                where=where,
-                fix="use columns of the candidate only",
-            )
-        if kind == "FUNCTION" and function in unsteady:
-            raise UserError(
-                f"{function} gives another answer at another time: the same recipe would not make the same set",
-                where=where,
-                fix="use columns of the candidate only",
-            )
-        if kind == "COLUMN_REF" and (column == "rowid" or column.startswith("documents.") or column == "documents"):
-            raise UserError(
-                f"no column is called {column!r}",
-                where=where,
-                fix="name the column alone; `wellmix columns` lists what it can name",
-            )
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every node of a parsed statement."""
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _nodes(value)

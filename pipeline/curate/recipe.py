@@ -303,11 +303,11 @@ def load_set_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Set
             )
     columns = candidate_columns()
     constitution = load_constitution(find_constitution(recipe.constitution, path.parent), columns)
-    known = {principle.id for principle in constitution.principles}
+    known = {principle.id for principle in constitution.principles if principle.visible}
     for i, quota in enumerate(recipe.quotas):
         if quota.principle and quota.principle not in known:
             raise UserError(
-                f"the constitution {constitution.name} has no principle {quota.principle!r}",
+                f"the constitution {constitution.name} has no principle {quota.principle!r} that columns can see",
                 where=recipe.place("quotas", i, "principle"),
                 fix=f"use one of: {', '.join(sorted(known))}",
             )
