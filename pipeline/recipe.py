@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -406,20 +407,14 @@ def check_condition(condition: str, where: str, columns: dict[str, str] | None =
     :param columns: name -> SQL type; default the attribute columns of documents.
     :raises UserError: it does not parse, names an unknown column, or is not a condition.
     """
-    columns = condition_columns() if columns is None else columns
-    con = duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true"})
+    con = _bench(tuple((condition_columns() if columns is None else columns).items())).cursor()
     try:
-        con.execute(f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
-        # Rows, so that a comparison that can never be made (tokens > 'many') is found now.
-        values = ", ".join("'text'" if kind == "VARCHAR" else "300" for kind in columns.values())
-        con.execute(f"INSERT INTO documents VALUES ({values})")
-        con.execute("INSERT INTO documents DEFAULT VALUES")
         statements = con.extract_statements(f"SELECT coalesce(({condition}\n), false) FROM documents")
         if len(statements) != 1:
             raise UserError("a condition is one SQL expression", where=where, fix="remove the semicolon")
         con.execute(f"SELECT * FROM documents WHERE ({condition}\n)")
         row = con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition}\n)"]).fetchone()
-        _check_alone(con, json.loads(row[0]) if row else {}, where)
+        _check_alone(json.loads(row[0]) if row else {}, where)
     except duckdb.Error as error:
         message = str(error).split("\n\n")[0].splitlines()[0]
         raise UserError(
@@ -431,15 +426,26 @@ def check_condition(condition: str, where: str, columns: dict[str, str] | None =
         con.close()
 
 
-def _check_alone(con: duckdb.DuckDBPyConnection, tree: dict[str, Any], where: str) -> None:
+@lru_cache(maxsize=2)
+def _bench(columns: tuple[tuple[str, str], ...]) -> duckdb.DuckDBPyConnection:
+    """A database with a table of these columns, to try conditions on. It can reach no file."""
+    con = duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true", "threads": 1})
+    con.execute(f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in columns)})")
+    # Rows, so that a comparison that can never be made (tokens > 'many') is found now.
+    values = ", ".join("'text'" if kind == "VARCHAR" else "300" for _, kind in columns)
+    con.execute(f"INSERT INTO documents VALUES ({values})")
+    con.execute("INSERT INTO documents DEFAULT VALUES")
+    return con
+
+
+def _check_alone(tree: dict[str, Any], where: str) -> None:
     """A condition looks at one row: no query of its own, no name that is there only while it is checked, and nothing that gives
     another answer at another time.
 
     :param tree: the condition as DuckDB parses it.
     :raises UserError: it does.
     """
-    found = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
-    unsteady = {name for (name,) in found.fetchall()}
+    unsteady = _unsteady_functions()
     for node in _nodes(tree):
         kind, names = node.get("class"), [str(name).lower() for name in node.get("column_names", ())]
         called = str(node.get("function_name", "")).lower()
@@ -459,6 +465,13 @@ def _check_alone(con: duckdb.DuckDBPyConnection, tree: dict[str, Any], where: st
                 where=where,
                 fix="name the column alone; `wellmix columns` lists what it can name",
             )
+
+
+@lru_cache(maxsize=1)
+def _unsteady_functions() -> frozenset[str]:
+    with duckdb.connect() as con:
+        found = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
+        return frozenset(name for (name,) in found.fetchall())
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

@@ -30,11 +30,15 @@ def score_columns() -> dict[str, str]:
     return {field.name: _SQL_TYPES[field.type] for field in Scorer.load().schema if field.name != "tier"}
 
 
+#: The threshold that is best for a rare behaviour (.02 for dismisses) makes its name mean little on a single reply.
+_LOWEST = 0.2
+
+
 @lru_cache(maxsize=1)
 def behaviour_cuts() -> dict[str, float]:
-    """Behaviour -> probability from which a reply shows it: the classifiers' own thresholds."""
+    """Behaviour -> probability from which a reply shows it: the classifiers' own thresholds, but none below :data:`_LOWEST`."""
     cuts = Scorer.load().thresholds
-    return {name: cuts.get(f"behaviour_{name}", 0.5) for name in BEHAVIOURS}
+    return {name: max(cuts.get(f"behaviour_{name}", 0.5), _LOWEST) for name in BEHAVIOURS}
 
 
 def present(behaviour: str) -> str:

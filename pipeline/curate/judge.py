@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from classifiers.conduct import SCHEMA as CONDUCT
 from classifiers.scorer import SHORT_WORDS, Scorer
@@ -20,6 +21,7 @@ from classifiers.windows import WHOLE
 from pipeline.curate.constitution import Constitution
 from pipeline.curate.recipe import SetRecipe
 from pipeline.database import files
+from pipeline.tokens import Tokenizer
 
 #: Conduct of any reply of a conversation is conduct of the conversation.
 _FLAGS = [field.name for field in CONDUCT if str(field.type) == "bool" and field.name not in ("risk", "points_to_help")]
@@ -37,16 +39,45 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def gather(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, pools: list[Path]) -> None:
-    """Table ``units``: what is judged, a row a candidate; ``skip`` is how many messages at the beginning of its context are left out."""
+def gather(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, pools: list[Path], tokenizer: Tokenizer) -> None:
+    """Table ``units``: what is judged, a row a candidate. ``system`` is its system prompt, which ``tokens`` include, and ``skip`` how many
+    messages at the beginning of its context are left out.
+    """
     con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
     con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(pools)])
     con.execute(f"""
         CREATE VIEW candidates AS
-        SELECT s.shard, p.* EXCLUDE (filename) FROM read_parquet({files(pools)}, filename = true) p
+        SELECT s.shard, p.* EXCLUDE (filename) REPLACE ({_systems(recipe)} AS system) FROM read_parquet({files(pools)}, filename = true) p
         JOIN shards s ON s.path = p.filename
     """)
     con.execute(f"CREATE TABLE units AS {_units(recipe)}")
+    _count_systems(con, tokenizer)
+
+
+def _systems(recipe: SetRecipe) -> str:
+    """The system prompt of an example. The recipe's word on a source goes before what the conversation or its card says, and that
+    before the recipe's default, of which the prompt's hash chooses one: replies to one prompt have one system prompt.
+    """
+    cases = [
+        f"WHEN source = {text(name)} THEN {text(take.system)}" for name, take in recipe.sources.items() if take.system
+    ]
+    default = "NULL"
+    if recipe.system:
+        prompts = [recipe.system] if isinstance(recipe.system, str) else recipe.system
+        chosen = f"('0x' || left(prompt_id, 8))::UBIGINT % {len(prompts)}"
+        default = f"list_extract([{', '.join(map(text, prompts))}], ({chosen})::INTEGER + 1)"
+    return f"CASE {' '.join(cases)} ELSE coalesce(system, {default}) END" if cases else f"coalesce(system, {default})"
+
+
+def _count_systems(con: duckdb.DuckDBPyConnection, tokenizer: Tokenizer) -> None:
+    """System prompts count, too: few different ones, each counted once."""
+    prompts = con.sql("SELECT DISTINCT system FROM units WHERE system IS NOT NULL").to_arrow_table()
+    counts = pa.table(
+        {"system": prompts["system"], "n": tokenizer.count(prompts["system"].combine_chunks()).astype("int32")}
+    )
+    con.register("system_tokens", counts)
+    con.execute("UPDATE units SET tokens = tokens + n FROM system_tokens WHERE units.system = system_tokens.system")
+    con.unregister("system_tokens")
 
 
 def judge(

@@ -194,6 +194,7 @@ def _run(
             [shard["candidates"] for shard in shards],
             pools,
             benchmarks,
+            tokenizer,
             decisions,
             selection,
             workers=workers,

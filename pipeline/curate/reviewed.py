@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 
-from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.write import Bodies, messages_of, read_bodies
 from pipeline.review import Decisions, text_sha256
 from pipeline.review.decisions import Kind
@@ -33,9 +32,7 @@ class Reviewed:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def reviewed(
-    con: duckdb.DuckDBPyConnection, store: Store, recipe: SetRecipe, candidates: list[str], decisions: Decisions
-) -> Reviewed:
+def reviewed(con: duckdb.DuckDBPyConnection, store: Store, candidates: list[str], decisions: Decisions) -> Reviewed:
     """Look up what was decided about candidates.
 
     :param con: has the table ``units`` (:func:`pipeline.curate.judge.gather`).
@@ -45,7 +42,7 @@ def reviewed(
     if not len(decisions):
         return found
     places = _places(con, decisions)
-    bodies = read_bodies(store, candidates, [(shard, row) for at in places.values() for shard, row, _ in at])
+    bodies = read_bodies(store, candidates, [(shard, row) for at in places.values() for shard, row, *_ in at])
     kinds: tuple[Kind, ...] = ("single", "pair", "unpaired")
     for kind in kinds:
         for id_ in sorted(decisions.ids(kind)):
@@ -53,7 +50,7 @@ def reviewed(
             if len(at) < (2 if kind == "pair" else 1):
                 found.facts["not_found"] += 1
                 continue
-            verdict = decisions.find(kind, id_, _text(at, bodies, recipe))
+            verdict = decisions.find(kind, id_, _text(at, bodies))
             if verdict is None:
                 continue
             if verdict.decision == "stale":
@@ -63,24 +60,28 @@ def reviewed(
     return found
 
 
-def _places(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> dict[str, list[tuple[int, int, int]]]:
-    """Shard, row and skip of the replies of each reviewed example; of a pair, named by half of each reply's id, the better one first."""
+#: Shard, row, skip and system prompt of a unit.
+Place = tuple[int, int, int, str | None]
+
+
+def _places(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> dict[str, list[Place]]:
+    """Where the replies of each reviewed example are; of a pair, named by half of each reply's id, the better one first."""
     con.execute("CREATE TABLE wanted (example VARCHAR, side INTEGER, half VARCHAR)")
     rows = [[id_, 0, id_] for id_ in sorted(decisions.ids("single") | decisions.ids("unpaired"))]
     rows += [[id_, side, id_[16 * side : 16 * side + 16]] for id_ in sorted(decisions.ids("pair")) for side in (0, 1)]
     con.executemany("INSERT INTO wanted VALUES (?, ?, ?)", rows)
     hits = con.execute("""
-        SELECT w.example, u.shard, u.row, u.skip
+        SELECT w.example, u.shard, u.row, u.skip, u.system
         FROM units u JOIN wanted w ON w.half = CASE WHEN len(w.half) = 32 THEN u.id ELSE left(u.id, 16) END
         ORDER BY w.example, w.side, u.shard, u.row
     """).fetchall()
-    places: dict[str, list[tuple[int, int, int]]] = {}
-    for example, shard, row, skip in hits:
-        places.setdefault(example, []).append((shard, row, skip))
+    places: dict[str, list[Place]] = {}
+    for example, *place in hits:
+        places.setdefault(example, []).append(tuple(place))
     return places
 
 
-def _text(at: list[tuple[int, int, int]], bodies: Bodies, recipe: SetRecipe) -> str:
-    sides = [messages_of(bodies[shard, row], recipe, skip) for shard, row, skip in at[:2]]
+def _text(at: list[Place], bodies: Bodies) -> str:
+    sides = [messages_of(bodies[shard, row], system, skip) for shard, row, skip, system in at[:2]]
     prompt, reply = sides[0]
     return text_sha256([*prompt, *reply, *(message for _, rejected in sides[1:] for message in rejected)])

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -15,27 +14,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from classifiers.scorer import Scorer
-from classifiers.taxonomy import BEHAVIOURS, FACETS
-from pipeline.catalog import facet_cuts
 from pipeline.console import Progress
 from pipeline.curate.baselines import Baselines, baselines
 from pipeline.curate.choose import Limit, groups, near_pairs, pick, promising, spread, without_repeats
-from pipeline.curate.columns import present
 from pipeline.curate.constitution import Constitution
 from pipeline.curate.judge import gather, judge, text
+from pipeline.curate.material import Judged, material, read_contexts
 from pipeline.curate.recipe import SetRecipe
-from pipeline.curate.reviewed import Reviewed, reviewed
-from pipeline.database import connect, files
+from pipeline.curate.reviewed import reviewed
+from pipeline.database import connect
 from pipeline.execute import Step, run_step
 from pipeline.review import Decisions
 from pipeline.store import Store, make_key
+from pipeline.tokens import load_tokenizer
 from pipeline.words import mix_ids
 from sources.errors import UserError
 
 SELECT_VERSION = 1
 
-#: What a user said is known by this much of its end: cosine and split compare it.
-_SUBJECT_CHARS = 1_500
 #: A user's message of this many words is nobody else's: two documents that hold it are one conversation.
 _OWN_WORDS = 8
 #: Texts one task embeds.
@@ -64,25 +60,10 @@ CHOSEN = pa.schema(
         ("risk", pa.bool_()),
         ("support", pa.float32()),
         ("tokens", pa.int32()),
+        ("system", pa.string()),
         ("cluster", pa.string()),
     ]
 )
-
-
-@dataclass
-class Judged:
-    """What a selection is made of: candidates that are fit, or pairs, as columns, with the lists quotas speak of."""
-
-    rows: pa.Table
-    subjects: list[str]
-    limits: list[Limit]
-
-    def __len__(self) -> int:
-        return self.rows.num_rows
-
-    def column(self, name: str) -> np.ndarray:
-        """A column as a numpy array."""
-        return self.rows[name].to_numpy()
 
 
 def select_key(
@@ -119,6 +100,7 @@ def run_select(
     candidates: list[str],
     pools: list[str],
     benchmarks: list[str],
+    tokenizer: str,
     decisions: Decisions,
     key: str,
     *,
@@ -129,6 +111,7 @@ def run_select(
     what became of it) and, in its meta, quotas, baselines and the ledger.
 
     :param candidates, pools: keys of each shard, in order.
+    :param tokenizer: name, or absolute path.
     :param decisions: of reviewers.
     :raises UserError: nothing is left to choose from.
     """
@@ -139,8 +122,8 @@ def run_select(
         connect(scratch, recipe.memory, workers) as con,
     ):
         try:
-            gather(con, recipe, places)
-            people = reviewed(con, store, recipe, candidates, decisions)
+            gather(con, recipe, places, load_tokenizer(tokenizer))
+            people = reviewed(con, store, candidates, decisions)
             judge(con, recipe, constitution, benchmarks, people.single)
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
             raise UserError(
@@ -148,28 +131,31 @@ def run_select(
                 where=recipe.place("filters", "drop"),
                 fix="look at the conditions and at `order`; try_cast gives null instead of an error",
             ) from None
-        _contexts(con, [store.path("candidates", name) / "candidates.parquet" for name in candidates])
-        chosen: list[pa.Table] = []
-        report: dict[str, Any] = {"forms": {}, "notes": [], "reviews": people.facts}
+        read_contexts(con, [store.path("candidates", name) / "candidates.parquet" for name in candidates])
+        looked: list[Looked] = []
         for form in forms_of(recipe):
-            judged = _material(con, recipe, form, people)
+            judged = material(con, recipe, form, people)
             if not len(judged):
                 raise UserError(
                     f"no {_NAMES[form]} is left to choose from: {_reasons(con)}",
                     where=recipe.place("filters"),
                     fix="loosen the filters, or add sources; ledger columns are explained in shards/README.md",
                 )
-            taken, facts = _choose(store, recipe, form, judged, workers, progress)
+            looked.append(_look(store, recipe, form, judged, workers, progress))
+        chosen: list[pa.Table] = []
+        report: dict[str, Any] = {"forms": {}, "notes": [], "reviews": people.facts}
+        for part, (clusters, splits) in zip(looked, _splits(looked, recipe), strict=True):
+            taken, facts = _choose(recipe, part, clusters, splits)
             if not len(taken):
                 raise UserError(
-                    f"no {_NAMES[form]} can be chosen: {len(judged):,} are fit, but the quotas let none of them in",
+                    f"no {_NAMES[part.form]} can be chosen: {len(part.judged):,} are fit, but the quotas let none of them in",
                     where=recipe.place("quotas"),
                     fix="raise at_most, or `simulated` where all sources are simulated",
                 )
-            report["forms"][form] = facts
+            report["forms"][part.form] = facts
             report["notes"] += facts.pop("notes")
             chosen.append(taken)
-            con.register(f"chosen_{form}", taken)
+            con.register(f"chosen_{part.form}", taken)
         table = pa.concat_tables(chosen)
         pq.write_table(table, folder / "chosen.parquet", compression="zstd")
         report["principles"] = _count_principles(table, constitution)
@@ -190,221 +176,117 @@ def _reasons(con: duckdb.DuckDBPyConnection) -> str:
     return ", ".join(f"{n:,} {why}" for why, n in rows) or "there are no candidates"
 
 
-def _contexts(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> None:
-    """Table ``contexts``: what the user said in each candidate's context."""
-    con.execute("CREATE TABLE sheets (shard INTEGER, path VARCHAR)")
-    con.executemany("INSERT INTO sheets VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(paths)])
-    con.execute(f"""
-        CREATE VIEW contexts AS
-        SELECT s.shard, f.file_row_number AS row,
-               list_transform(list_filter(f.context, lambda m: m.role = 'user'), lambda m: m.content) AS said
-        FROM read_parquet({files(paths)}, file_row_number = true, filename = true) f JOIN sheets s ON s.path = f.filename
-    """)
+@dataclass
+class Looked:
+    """What of one form is worth looking at.
+
+    :param keep: its rows in what was judged.
+    :param vectors: unit vectors of what the user says.
+    :param alike: pairs of rows that ask the same.
+    """
+
+    form: str
+    judged: Judged
+    keep: np.ndarray
+    rows: pa.Table
+    quality: np.ndarray
+    vectors: np.ndarray
+    alike: np.ndarray
 
 
-#: Columns of what can be chosen, from ``judged`` as ``j`` and ``ranked`` as ``r``.
-def _lists(alias: str) -> str:
-    cuts = facet_cuts()
-    facets = ", ".join(f"CASE WHEN {alias}.facet_{name} >= {cuts[name]} THEN '{name}' END" for name in FACETS)
-    moves = ", ".join(f"CASE WHEN {alias}.{present(name)} THEN '{name}' END" for name in BEHAVIOURS)
-    return (
-        f"list_filter([{facets}], lambda x: x IS NOT NULL) AS facets, list_filter([{moves}], lambda x: x IS NOT NULL) AS behaviours,"
-        f" {alias}.principles, coalesce({alias}.risk, false) AS risk, {alias}.support::FLOAT AS support, {alias}.tokens"
+def _size(recipe: SetRecipe, form: str) -> int:
+    return recipe.pairs.unpaired if form == "single" else recipe.size
+
+
+def _look(store: Store, recipe: SetRecipe, form: str, judged: Judged, workers: int, progress: Progress) -> Looked:
+    quality = judged.rows["quality"].to_numpy().astype(np.float64)
+    keep = promising(quality, judged.limits, _size(recipe, form), recipe.diversity.pool)
+    rows = judged.rows.take(pa.array(keep))
+    vectors = embeddings(store, [judged.subjects[i] for i in keep], workers, progress)
+    pairs = near_pairs(vectors, recipe.duplicates.similarity)
+    return Looked(form, judged, keep, rows, quality[keep], vectors, np.concatenate([pairs, same_prompt(rows)]))
+
+
+def _splits(looked: list[Looked], recipe: SetRecipe) -> list[tuple[list[str], list[str]]]:
+    """Cluster and split of each row of each form: whoever asks the same, or is the same conversation, is on one side in all of them."""
+    rows = pa.concat_tables([part.rows.select(["item", "document", "prompt_id", "said"]) for part in looked])
+    vectors = np.concatenate([part.vectors for part in looked])
+    edges = np.concatenate(
+        [near_pairs(vectors, recipe.duplicates.similarity), same_conversation(rows), same_prompt(rows)]
     )
-
-
-def _material(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, form: str, decisions: Reviewed) -> Judged:
-    if form == "sft":
-        ends = (
-            "QUALIFY row_number() OVER (PARTITION BY thread ORDER BY turn DESC) = 1"
-            if recipe.unit == "conversation"
-            else ""
-        )
-        query = f"""
-            SELECT j.shard, j.row, j.id, j.id AS item, NULL::BIGINT AS other, NULL::BOOLEAN AS label, j.document, j.prompt_id, r.quality,
-                   j.why, NULL::FLOAT AS gap, {_lists("j")}, j.* EXCLUDE ({_TWICE})
-            FROM judged j JOIN ranked r USING (shard, row) {ends}
-        """
-    elif form == "pair":
-        query = _pairs(con, recipe, decisions.pair)
-    else:
-        query = _singles(con, recipe, decisions.unpaired)
-    con.execute(f"CREATE TABLE material_{form} AS SELECT * FROM ({query}) ORDER BY item")
-    quotas = [*recipe.all_quotas()]
-    flags = [f"{quota.sql} AS quota_{i}" for i, quota in enumerate(quotas)]
-    rows = con.sql(f"""
-        SELECT m.shard, m.row, m.id, m.item, m.other, m.skip, m.label, m.document, m.prompt_id, m.quality, m.why, m.gap,
-               m.facets, m.behaviours, m.principles, m.risk, m.support, m.tokens, c.said{"".join(", " + flag for flag in flags)}
-               {", chosen_longer" if form == "pair" else ""}
-        FROM material_{form} m JOIN contexts c USING (shard, row) ORDER BY item
-    """).to_arrow_table()
-    limits = [
-        Limit(quota.label, rows[f"quota_{i}"].to_numpy().astype(bool), quota.at_least, quota.at_most)
-        for i, quota in enumerate(quotas)
-    ]
-    if form == "pair":
-        longer = np.array([bool(v) for v in rows["chosen_longer"].to_pylist()])
-        most = 0.5 + recipe.pairs.length_balance
-        limits += [
-            Limit("chosen reply is longer", longer, 0.0, most),
-            Limit("chosen reply is shorter", ~longer, 0.0, most),
-        ]
-    if form == "single":
-        good = np.array([bool(v) for v in rows["label"].to_pylist()])
-        limits += [Limit("good", good, 0.5, 1.0), Limit("poor", ~good, 0.5, 1.0)]
-    return Judged(rows, ["\n".join(said)[-_SUBJECT_CHARS:] for said in rows["said"].to_pylist()], limits)
-
-
-_TWICE = "shard, row, id, document, prompt_id, why, principles, risk, support, tokens"
-
-
-def _pairs(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[str, str]) -> str:
-    """Two replies to one prompt of which native evidence, by at least its margin, says which is better.
-
-    Less than the margin is a tie, and no pair. The better one must be fit to choose; the worse one may be unfit, but never harmful.
-    """
-    _decided(con, "pair_decisions", decisions)
-    reasons = ", ".join(map(text, recipe.pairs.reasons))
-    ratio = recipe.pairs.max_length_ratio
-    con.execute(f"""
-        CREATE TABLE comparisons AS
-        WITH usable AS (SELECT * FROM judged WHERE never IS NULL AND raw IS NOT NULL AND why IN ({reasons})),
-        compared AS (
-            SELECT a.shard, a.row AS better, b.row AS worse, left(a.id, 16) || left(b.id, 16) AS item,
-                   abs(a.raw - b.raw) / a.margin AS gap, a.prompt_id,
-                   CASE WHEN a.higher THEN a.raw - b.raw ELSE b.raw - a.raw END >= a.margin - 1e-6 AS decided
-            FROM usable a JOIN usable b ON a.shard = b.shard AND a.prompt_id = b.prompt_id AND a.row <> b.row AND a.why = b.why
-            WHERE CASE WHEN a.higher THEN a.raw >= b.raw ELSE a.raw <= b.raw END
-        )
-        SELECT * EXCLUDE (better, worse), CASE WHEN decision = 'swap' THEN worse ELSE better END AS better,
-               CASE WHEN decision = 'swap' THEN better ELSE worse END AS worse
-        FROM compared LEFT JOIN pair_decisions USING (item)
-        WHERE decided AND coalesce(decision, '') NOT IN ('tie', 'drop')
-    """)
-    return f"""
-        SELECT p.shard, p.better AS row, p.item AS id, p.item, p.worse AS other, NULL::BOOLEAN AS label, j.document, j.prompt_id,
-               CASE WHEN p.decision IS NOT NULL THEN 2.0 ELSE coalesce(r.quality, 0.5) END AS quality,
-               j.why, p.gap::FLOAT AS gap, {_lists("j")},
-               j.reply_words > w.reply_words AS chosen_longer, j.reply AS chosen_reply, w.reply AS rejected_reply,
-               w.support AS rejected_support, j.support AS chosen_support, j.id AS chosen_id, w.id AS rejected_id,
-               j.* EXCLUDE ({_TWICE})
-        FROM comparisons p
-        JOIN judged j ON j.shard = p.shard AND j.row = p.better JOIN judged w ON w.shard = p.shard AND w.row = p.worse
-        LEFT JOIN ranked r ON r.shard = p.shard AND r.row = p.better
-        WHERE j.unfit IS NULL AND coalesce(w.unfit, '') <> 'review' AND j.reply <> w.reply AND j.reply_words <> w.reply_words
-          AND greatest(j.reply_words, w.reply_words) <= {ratio} * greatest(1, least(j.reply_words, w.reply_words))
-        QUALIFY row_number() OVER (PARTITION BY p.shard, p.prompt_id ORDER BY p.decision IS NOT NULL DESC, p.gap DESC, p.item)
-                <= {recipe.pairs.per_prompt}
-    """
-
-
-def _decided(con: duckdb.DuckDBPyConnection, name: str, decisions: dict[str, str]) -> None:
-    con.execute(f"CREATE TABLE {name} (item VARCHAR, decision VARCHAR)")
-    if decisions:
-        con.executemany(f"INSERT INTO {name} VALUES (?, ?)", [list(pair) for pair in decisions.items()])
-
-
-def _singles(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[str, str]) -> str:
-    """Replies that their own corpus, or a reviewer, calls good or poor; a good one must be fit."""
-    _decided(con, "single_decisions", decisions)
-    reasons = ", ".join(map(text, recipe.pairs.reasons))
-    return f"""
-        WITH labelled AS (
-            SELECT j.*, r.quality AS rank, d.decision AS said,
-                   CASE d.decision WHEN 'good' THEN true WHEN 'bad' THEN false
-                   ELSE CASE WHEN merit >= {recipe.pairs.good} THEN true WHEN merit <= {recipe.pairs.poor} THEN false END END AS label
-            FROM judged j LEFT JOIN ranked r USING (shard, row) LEFT JOIN single_decisions d ON d.item = j.id
-            WHERE never IS NULL AND coalesce(d.decision, '') <> 'drop' AND (d.decision IS NOT NULL OR why IN ({reasons}))
-        )
-        SELECT j.shard, j.row, j.id, j.id AS item, NULL::BIGINT AS other, j.label, j.document, j.prompt_id,
-               -- by how sure the evidence is, the good and the poor alike
-               CASE WHEN said IS NOT NULL THEN 2.0 ELSE abs(j.merit - 0.5) + coalesce(j.rank, 0.5) / 100 END AS quality,
-               j.why, NULL::FLOAT AS gap, {_lists("j")}, j.* EXCLUDE (label, rank, said, {_TWICE})
-        FROM labelled j
-        WHERE label IS NOT NULL AND (unfit IS NULL OR (NOT label AND unfit <> 'review'))
-          AND reply_words >= {recipe.lengths.reply_words[0]} AND prompt_words >= {recipe.lengths.prompt_words[0]}
-    """
+    items = np.array(rows["item"].to_pylist(), dtype=object)
+    names = items[groups(edges, len(rows))]
+    mixed = mix_ids(np.array([int(name[:16], 16) for name in names], dtype=np.uint64), recipe.seed * 16 + _HOLD_OUT)
+    draw = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
+    split = np.where(draw < recipe.validation, "validation", "train")
+    ends = np.cumsum([0, *(len(part.rows) for part in looked)])
+    return [(names[start:stop].tolist(), split[start:stop].tolist()) for start, stop in pairwise(ends)]
 
 
 def _choose(
-    store: Store,
-    recipe: SetRecipe,
-    form: str,
-    judged: Judged,
-    workers: int,
-    progress: Progress,
+    recipe: SetRecipe, looked: Looked, clusters: list[str], splits: list[str]
 ) -> tuple[pa.Table, dict[str, Any]]:
-    size = recipe.pairs.unpaired if form == "single" else recipe.size
-    quality = judged.column("quality").astype(np.float64)
-    keep = promising(quality, judged.limits, size, recipe.diversity.pool)
-    rows = judged.rows.take(pa.array(keep))
-    quality = quality[keep]
-    subjects = [judged.subjects[i] for i in keep]
-    vectors = embeddings(store, subjects, workers, progress)
-    pairs = near_pairs(vectors, recipe.duplicates.similarity)
-    edges = np.concatenate([pairs, _same(rows), _same_prompt(rows)])
-    cluster = groups(edges, len(rows))
-    alone = without_repeats(np.concatenate([pairs, _same_prompt(rows)]), quality, recipe.duplicates.per_prompt)
-    left = np.flatnonzero(alone)
-    limits = [Limit(limit.name, limit.members[keep][left], limit.at_least, limit.at_most) for limit in judged.limits]
+    size, judged, quality, vectors = _size(recipe, looked.form), looked.judged, looked.quality, looked.vectors
+    left = np.flatnonzero(without_repeats(looked.alike, quality, recipe.duplicates.per_prompt))
+    limits = [
+        Limit(limit.name, limit.members[looked.keep][left], limit.at_least, limit.at_most) for limit in judged.limits
+    ]
     ranking = spread(vectors[left], quality[left], recipe.diversity.strategy, recipe.diversity.weight, 2 * size)
     chosen = left[pick(ranking, limits, size, quality[left] > 1.5)]
-    taken = rows.take(pa.array(chosen))
-    names = [rows["item"][int(i)].as_py() for i in cluster[chosen]]
-    draw = _unit([_cluster_name(name) for name in names], recipe.seed)
-    split = np.where(draw < recipe.validation, "validation", "train")
-    table = pa.table(
-        {
-            "form": pa.array([form] * len(chosen), pa.string()),
-            **{name: taken[name] for name in ("id", "shard", "row", "other", "skip", "label")},
-            "split": pa.array(split.tolist(), pa.string()),
-            **{
-                name: taken[name]
-                for name in ("why", "gap", "quality", "principles", "facets", "behaviours", "risk", "support", "tokens")
-            },
-            "cluster": pa.array(names, pa.string()),
-        }
-    ).cast(CHOSEN)
+    taken = looked.rows.take(pa.array(chosen))
+    own = {name: taken[name] for name in CHOSEN.names if name not in ("form", "split", "cluster")}
+    own |= {
+        "form": pa.array([looked.form] * len(chosen), pa.string()),
+        "split": pa.array([splits[i] for i in chosen], pa.string()),
+        "cluster": pa.array([clusters[i] for i in chosen], pa.string()),
+    }
+    quotas = _quotas(judged, looked.keep[chosen])
+    best = left[np.argsort(-quality[left], kind="stable")[: len(chosen)]]
+    facts = {
+        "fit": len(judged),
+        "looked_at": len(looked.keep),
+        "different_prompts": len(left),
+        "chosen": len(chosen),
+        "wanted": size,
+        "nearest_prompt": _nearest(vectors[chosen]),
+        "nearest_prompt_by_quality": _nearest(vectors[best]),
+        "quotas": quotas,
+        "notes": _notes(looked.form, size, len(chosen), len(judged), len(left), quotas),
+    }
+    return pa.table({name: own[name] for name in CHOSEN.names}).cast(CHOSEN), facts
+
+
+def _quotas(judged: Judged, chosen: np.ndarray) -> list[dict[str, Any]]:
     quotas = []
-    inside = np.zeros(len(judged), dtype=bool)
-    inside[keep[chosen]] = True
+    slack = 0.5 / max(1, len(chosen))
     for limit in judged.limits:
-        met = float(limit.members[inside].mean()) if len(chosen) else 0.0
+        share = float(limit.members[chosen].mean()) if len(chosen) else 0.0
         quotas.append(
             {
                 "name": limit.name,
                 "at_least": limit.at_least,
                 "at_most": limit.at_most,
                 "available": int(limit.members.sum()),
-                "chosen": int(limit.members[inside].sum()),
-                "share": met,
-                "met": limit.at_least - 0.5 / max(1, len(chosen)) <= met <= limit.at_most + 0.5 / max(1, len(chosen)),
+                "chosen": int(limit.members[chosen].sum()),
+                "share": share,
+                "met": limit.at_least - slack <= share <= limit.at_most + slack,
             }
         )
+    return quotas
+
+
+def _notes(form: str, size: int, chosen: int, fit: int, different: int, quotas: list[dict[str, Any]]) -> list[str]:
     notes = []
-    if len(chosen) < size:
+    if chosen < size:
+        held = ", and quotas held the others back" if different > chosen else ""
         notes.append(
-            f"{len(chosen):,} of {size:,} {_NAMES[form]}s wanted: {len(judged):,} were fit, "
-            f"{len(left):,} of those looked at ask different things"
-            + ("" if len(left) <= len(chosen) else ", and quotas held the others back")
+            f"{chosen:,} of {size:,} {_NAMES[form]}s wanted: {fit:,} were fit, {different:,} of those looked at ask different things{held}"
         )
-    notes += [
+    return notes + [
         f"quota {q['name']}: {q['share']:.1%} instead of {q['at_least']:.1%} to {q['at_most']:.1%} ({q['available']:,} there were)"
         for q in quotas
         if not q["met"]
     ]
-    facts = {
-        "fit": len(judged),
-        "looked_at": len(keep),
-        "different_prompts": len(left),
-        "chosen": len(chosen),
-        "wanted": size,
-        "nearest_prompt": _nearest(vectors[chosen]),
-        "nearest_prompt_by_quality": _nearest(vectors[left[np.argsort(-quality[left], kind="stable")[: len(chosen)]]]),
-        "quotas": quotas,
-        "notes": notes,
-    }
-    return table, facts
 
 
 def _nearest(vectors: np.ndarray) -> float | None:
@@ -419,7 +301,7 @@ def _nearest(vectors: np.ndarray) -> float | None:
     return round(float(best.mean()), 4)
 
 
-def _same(rows: pa.Table) -> np.ndarray:
+def same_conversation(rows: pa.Table) -> np.ndarray:
     """Edges between rows of one document, and of documents that share a long message of the user's."""
     con = duckdb.connect()
     try:
@@ -439,7 +321,7 @@ def _same(rows: pa.Table) -> np.ndarray:
         con.close()
 
 
-def _same_prompt(rows: pa.Table) -> np.ndarray:
+def same_prompt(rows: pa.Table) -> np.ndarray:
     """Edges between rows that answer one context, or the same words of the user."""
     con = duckdb.connect()
     try:
@@ -463,16 +345,6 @@ def _edges(con: duckdb.DuckDBPyConnection, named: str) -> np.ndarray:
         SELECT DISTINCT first, n FROM (SELECT n, min(n) OVER (PARTITION BY name) AS first FROM ({named})) WHERE first <> n ORDER BY ALL
     """).to_arrow_table()
     return np.stack([table["first"].to_numpy(), table["n"].to_numpy()], axis=1).astype(np.int64)
-
-
-def _cluster_name(item: str) -> int:
-    return int(item[:16], 16)
-
-
-def _unit(names: Sequence[int], seed: int) -> np.ndarray:
-    """A number in [0, 1) for each name."""
-    mixed = mix_ids(np.array(names, dtype=np.uint64), seed * 16 + _HOLD_OUT)
-    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
 class EmbedStep(Step):

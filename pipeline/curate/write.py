@@ -142,7 +142,7 @@ def write_set(
             for split in SPLITS:
                 rows = [row for row in chosen.to_pylist() if row["form"] == _FORM_OF[name] and row["split"] == split]
                 order = np.argsort(mix_ids(np.array([int(row["id"][:16], 16) for row in rows], np.uint64), recipe.seed))
-                examples = (example(name, rows[i], bodies, recipe) for i in order.tolist())
+                examples = (example(name, rows[i], bodies) for i in order.tolist())
                 entries += _write(aside, name, split, examples, recipe)
         train = _by_source(chosen, bodies)
         write_json(
@@ -220,29 +220,29 @@ def read_bodies(store: Store, candidates: list[str], wanted: list[tuple[int, int
 
 
 def messages_of(
-    body: dict[str, Any], recipe: SetRecipe, skip: int = 0
+    body: dict[str, Any], system: str | None, skip: int = 0
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """The prompt of a candidate (with its system prompt, if it has one) and its reply, as messages.
+    """The prompt of a candidate and its reply, as messages.
 
+    :param system: system prompt that goes first.
     :param skip: messages left out at the beginning of its context.
     """
-    system = _system(body, recipe)
     first = [{"role": "system", "content": system}] if system else []
     return [*first, *body["context"][skip:]], [{"role": "assistant", "content": body["reply"]}]
 
 
-def example(form: Format, row: dict[str, Any], bodies: Bodies, recipe: SetRecipe) -> dict[str, Any]:
+def example(form: Format, row: dict[str, Any], bodies: Bodies) -> dict[str, Any]:
     """One example in one format: its own columns and :data:`FACTS`."""
     body = bodies[row["shard"], row["row"]]
     other = bodies[row["shard"], row["other"]] if row["other"] is not None else None
-    prompt, reply = messages_of(body, recipe, row["skip"])
+    prompt, reply = messages_of(body, row["system"], row["skip"])
     if form == "messages":
         own: dict[str, Any] = {"messages": prompt + reply}
     elif form == "sharegpt":
         own = {"conversations": [{"from": _SHAREGPT[m["role"]], "value": m["content"]} for m in prompt + reply]}
     elif form == "preference":
         assert other is not None
-        own = {"prompt": prompt, "chosen": reply, "rejected": messages_of(other, recipe)[1]}
+        own = {"prompt": prompt, "chosen": reply, "rejected": messages_of(other, None)[1]}
     else:
         own = {"prompt": prompt, "completion": reply} | ({"label": row["label"]} if form == "unpaired" else {})
     simulated = "simulated" in (body["author_kind"], other and other["author_kind"])
@@ -259,25 +259,20 @@ def example(form: Format, row: dict[str, Any], bodies: Bodies, recipe: SetRecipe
 _SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
-def _system(body: dict[str, Any], recipe: SetRecipe) -> str | None:
-    """The recipe's word on a source goes before what the conversation or its card says, and that before the recipe's default."""
-    own = recipe.sources[body["source"]].system or body["system"]
-    if own or not recipe.system:
-        return own
-    if isinstance(recipe.system, str):
-        return recipe.system
-    # by the prompt, so that two replies to one prompt have one system prompt
-    return recipe.system[int(body["prompt_id"][:8], 16) % len(recipe.system)]
-
-
-def _detail(row: dict[str, Any], body: dict[str, Any], other: dict[str, Any] | None) -> str | None:
+def _detail(row: dict[str, Any], body: dict[str, Any], other: dict[str, Any] | None) -> str:
+    """The evidence: its number in the corpus's own units, its merit where the scale is absolute, and the labels it was read from."""
     if other is None:
-        return body["detail"]
-    sides = {
-        side: json.loads(reply["detail"]) if reply["detail"] else None
-        for side, reply in (("chosen", body), ("rejected", other))
-    }
-    return json.dumps(sides | {"margins": round(row["gap"], 3)}, ensure_ascii=False, sort_keys=True)
+        return _json(_evidence(body))
+    return _json({"chosen": _evidence(body), "rejected": _evidence(other), "margins": round(row["gap"], 3)})
+
+
+def _evidence(body: dict[str, Any]) -> dict[str, Any]:
+    facts = {name: round(body[name], 3) for name in ("raw", "merit") if body[name] is not None}
+    return facts | ({"labels": json.loads(body["detail"])} if body["detail"] else {})
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _write(
@@ -290,11 +285,11 @@ def _write(
         place.mkdir(parents=True, exist_ok=True)
         stem = f"{number:05d}"
         tokens = sum(row["tokens"] for row in rows)
-        # sharegpt is a format of JSON lines; the others have them on request
-        if form != "sharegpt" and "parquet" in recipe.shards.files:
+        if "parquet" in recipe.shards.files:
             parts = [pa.Table.from_pylist(rows[i : i + _ROWS], schema=schema) for i in range(0, len(rows), _ROWS)]
             ParquetWriter().write(pa.concat_tables(parts), place, stem)
             yield _entry(folder, form, split, place / f"{stem}.parquet", len(rows), tokens)
+        # who reads sharegpt reads JSON lines
         if form == "sharegpt" or "jsonl" in recipe.shards.files:
             with (place / f"{stem}.jsonl").open("w", encoding="utf-8") as file:
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

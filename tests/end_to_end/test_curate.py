@@ -48,8 +48,6 @@ def rows(result: SetResult, form: str) -> list[dict]:
         path = result.out / file["path"]
         if file["format"] == form and path.suffix == ".parquet":
             found += [row | {"split": file["split"]} for row in pq.read_table(path).to_pylist()]
-        elif file["format"] == form:
-            found += [json.loads(line) | {"split": file["split"]} for line in path.read_text("utf-8").splitlines()]
     return found
 
 
@@ -96,7 +94,7 @@ def test_no_prompt_is_in_two_splits(sft, preference):
             raise AssertionError(row["split"])
         prompt = row["messages"][:-1] if "messages" in row else row["prompt"]
         words = " ".join(m["content"].lower() for m in prompt if m["role"] == "user")
-        where["pairs" if "chosen" in row else "unpaired" if "label" in row else "sft", words].add(row["split"])
+        where["preference" if "chosen" in row or "label" in row else "sft", words].add(row["split"])
     assert [key for key, splits in where.items() if len(splits) > 1] == []
     assert {"train", "validation"} == set().union(*where.values())
 
@@ -129,7 +127,7 @@ def test_pairs_say_why_and_the_evidence_bears_them_out(preference):
         detail = json.loads(row["why"]["detail"])
         assert detail["margins"] >= 1
         if row["why"]["kind"] == "votes":
-            assert detail["chosen"]["upvotes"] > detail["rejected"]["upvotes"]
+            assert detail["chosen"]["raw"] > detail["rejected"]["raw"]
         assert row["chosen"] != row["rejected"]
     assert {row["why"]["kind"] for row in pairs} >= {"votes", "critique"}
     names = [one["name"] for one in preference.manifest["baselines"]["all"]]
@@ -274,7 +272,7 @@ def explain_left_out(result: SetResult, store_root: Path) -> dict:
     for row in unfit:
         body = bodies[row["shard"], row["row"]]
         if body["turn"] == 0:
-            prompt, reply = messages_of(body, recipe)
+            prompt, reply = messages_of(body, body["system"] or recipe.system)
             return {"id": row["id"], "messages": prompt + reply}
     raise AssertionError("no short first reply in the sample")
 
