@@ -113,8 +113,8 @@ def print_set(result: SetResult) -> None:
         for quota in manifest["quotas"]:
             table.add_row(
                 escape(quota["name"]),
-                f"{quota['at_least']:.0%}",
-                f"{quota['at_most']:.0%}",
+                f"{quota['at_least']:.1%}" if quota["at_least"] > 0 else "",
+                f"{quota['at_most']:.1%}" if quota["at_most"] < 1 else "",
                 f"{quota['available']:,}",
                 f"{quota['chosen']:,}",
                 f"{quota['share']:.1%}" if quota["met"] else f"[yellow]{quota['share']:.1%}[/]",

@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Style features: name -> what is counted in a reply.
-_STYLE = {
+#: Style features: name -> what is counted in a reply (a pattern of RE2, for Arrow and DuckDB alike).
+STYLE = {
+    "length": r"\S+",
     "questions": r"\?",
     "exclamations": r"!",
-    "list lines": r"(?m)^\s*(?:[-*•]|\d+[.)])\s",
+    "lists": r"(?m)^\s*(?:[-*•]|\d+[.)])\s",
     "paragraphs": r"\n\s*\n",
-    "first person": r"\bI\b",
+    "first_person": r"\bI\b",
 }
 
 
@@ -77,16 +78,9 @@ def baselines(pairs: pa.Table, votes: pa.Table, seed: int) -> Baselines:
         the ids of the replies.
     :param votes: ``id``, ``prompt_id``, ``score`` (native evidence, more is better) of every reply to these prompts.
     """
-    scores = {
-        "length": _words(pairs["chosen_reply"]) - _words(pairs["rejected_reply"]),
-        "evidence shuffled": _shuffled(pairs, votes, seed),
-        "support score": pairs["chosen_support"].to_numpy() - pairs["rejected_support"].to_numpy(),
-    }
-    for name, pattern in _STYLE.items():
-        counts = [
-            pc.count_substring_regex(pairs[side], pattern).to_numpy() for side in ("chosen_reply", "rejected_reply")
-        ]
-        scores[f"more {name}"] = counts[0] - counts[1]
+    scores = {name: _more(pairs, pattern) for name, pattern in STYLE.items()}
+    scores["evidence shuffled"] = _shuffled(pairs, votes, seed)
+    scores["support score"] = pairs["chosen_support"].to_numpy() - pairs["rejected_support"].to_numpy()
     why = np.array(pairs["why"].to_pylist(), dtype=object)
     everything = [Accuracy.of(name, values) for name, values in scores.items()]
     reasons = {
@@ -96,8 +90,9 @@ def baselines(pairs: pa.Table, votes: pa.Table, seed: int) -> Baselines:
     return Baselines(everything, reasons)
 
 
-def _words(texts: pa.ChunkedArray) -> np.ndarray:
-    return pc.count_substring_regex(texts, r"\S+").to_numpy()
+def _more(pairs: pa.Table, pattern: str) -> np.ndarray:
+    counts = [pc.count_substring_regex(pairs[side], pattern).to_numpy() for side in ("chosen_reply", "rejected_reply")]
+    return counts[0] - counts[1]
 
 
 def _shuffled(pairs: pa.Table, votes: pa.Table, seed: int) -> np.ndarray:

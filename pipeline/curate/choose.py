@@ -15,10 +15,10 @@ _BLOCK = 2_048
 
 @dataclass(frozen=True)
 class Limit:
-    """A quota as numbers.
+    """A quota as numbers: bounds on the mean of ``members`` over what is chosen.
 
-    :param members: bool, shape (items,).
-    :param at_least, at_most: share of what is chosen.
+    :param members: shape (items,): bool, and the mean is a share; or 1, 0 and -1, and it is a balance that ``at_most`` bounds.
+    :param at_least, at_most: of that mean.
     """
 
     name: str
@@ -103,51 +103,96 @@ def spread(vectors: np.ndarray, quality: np.ndarray, strategy: str, weight: floa
 
 
 def pick(ranking: np.ndarray, limits: list[Limit], size: int, first: np.ndarray) -> np.ndarray:
-    """Rows chosen along a ranking so that quotas hold: bool, shape (rows,).
+    """Rows chosen so that quotas hold and early rows of the ranking are preferred: bool, shape (rows,).
 
-    Shares are of what is chosen in the end. Where less than ``size`` can be had, the caps shrink with it until they hold.
+    Shares are of what is chosen in the end. First a linear programme over the kinds of rows (which quotas they count for) finds the largest
+    set whose caps hold and, with it, how near its minima can come; then one over rows fills it with the best of the ranking. What the
+    second leaves fractional, a handful of rows, is settled along the ranking.
 
-    :param first: bool, shape (rows,): rows a reviewer kept; taken before quotas are looked at.
+    :param first: bool, shape (rows,): rows a reviewer kept; they are taken whatever the caps say.
     """
-    target = size
+    if not len(ranking) or size <= 0:
+        return np.zeros(len(first), dtype=bool)
+    members = np.zeros((len(limits), len(first)), dtype=np.int64)
+    for number, limit in enumerate(limits):
+        members[number] = limit.members
+    most = np.array([limit.at_most for limit in limits])
+    least = np.array([limit.at_least for limit in limits])
+    target = min(size, len(ranking))
     while True:
-        chosen = _pick(ranking, limits, target, first)
+        wanted, floors = _largest(members[:, ranking], most, least, target, first[ranking])
+        # a share of a whole number of rows; one row of each kind may always be there
+        caps = np.where(most < 1, np.maximum(np.floor(most * wanted + 1e-6), 1), wanted).astype(np.int64)
+        caps = np.maximum(caps, (members * first).sum(axis=1))
+        chosen = np.zeros(len(first), dtype=bool)
+        chosen[ranking[_best(members[:, ranking], caps, floors, wanted, first[ranking])]] = True
         count = int(chosen.sum())
-        if count >= target or all(_keeps(limit, chosen, count, first) for limit in limits):
+        allowed = np.where(most < 1, np.maximum(np.floor(most * count + 1e-6), 1), count)
+        allowed = np.maximum(allowed, (members * first).sum(axis=1))
+        if count >= wanted or np.all(members[:, chosen].sum(axis=1) <= allowed) or count <= 1:
             return chosen
-        target = max(1, min(count, target - 1))
+        target = min(count, wanted - 1)
 
 
-def _keeps(limit: Limit, chosen: np.ndarray, count: int, first: np.ndarray) -> bool:
-    """Whether a cap holds for what is chosen; what a reviewer kept is above it."""
-    most = max(1, int(limit.at_most * count), int((chosen & limit.members & first).sum()))
-    return limit.at_most >= 1 or chosen[limit.members].sum() <= most
+def _largest(
+    members: np.ndarray, most: np.ndarray, least: np.ndarray, size: int, first: np.ndarray
+) -> tuple[int, np.ndarray]:
+    """How many rows can be had with all caps holding, and how many of each quota at least then.
+
+    :param members: int64, shape (quotas, rows).
+    """
+    from scipy.optimize import linprog
+
+    kinds, supply = np.unique(np.vstack([members, first]).T, axis=0, return_counts=True)
+    inside, kept = kinds[:, :-1].T.astype(float), kinds[:, -1]
+    quotas, n = members.shape[0], len(supply)
+    # unknowns: rows of each kind, the size, and what each minimum lacks
+    goal = np.concatenate([np.zeros(n), [-1.0], np.full(quotas, 0.1 / max(1, quotas))])
+    spare = (members * first).sum(axis=1).astype(float)
+    upper = np.hstack([inside, -most[:, None], np.zeros((quotas, quotas))])
+    lower = np.hstack([-inside, least[:, None], -np.eye(quotas)])
+    bounds = [(float(have) if keep else 0.0, float(have)) for have, keep in zip(supply, kept, strict=True)]
+    solved = linprog(
+        goal,
+        A_ub=np.vstack([upper, lower]),
+        b_ub=np.concatenate([np.where(most < 1, np.maximum(spare, 0.0), 0.0), np.zeros(quotas)]),
+        A_eq=np.concatenate([np.ones(n), [-1.0], np.zeros(quotas)])[None],
+        b_eq=[0.0],
+        bounds=[*bounds, (0.0, float(max(size, int(first.sum())))), *([(0.0, None)] * quotas)],
+        method="highs",
+    )
+    if solved.x is None:  # cannot be: nothing at all is a solution but for what reviewers kept
+        return int(first.sum()), np.zeros(quotas, dtype=np.int64)
+    wanted = int(np.floor(solved.x[n] + 1e-6))
+    return wanted, np.maximum(0, np.floor(least * wanted - solved.x[n + 1 :] + 1e-6)).astype(np.int64)
 
 
-def _pick(ranking: np.ndarray, limits: list[Limit], size: int, first: np.ndarray) -> np.ndarray:
-    chosen = np.zeros(len(first), dtype=bool)
-    members = np.stack([limit.members for limit in limits]) if limits else np.zeros((0, len(first)), dtype=bool)
-    most = np.array([int(limit.at_most * size) if limit.at_most < 1 else size for limit in limits], dtype=np.int64)
-    least = np.array([min(round(limit.at_least * size), size) for limit in limits], dtype=np.int64)
-    have = np.zeros(len(limits), dtype=np.int64)
-    count = 0
+def _best(members: np.ndarray, caps: np.ndarray, floors: np.ndarray, wanted: int, first: np.ndarray) -> np.ndarray:
+    """Numbers in the ranking of ``wanted`` rows, as early as caps and floors let them be."""
+    from scipy.optimize import linprog
 
-    def take(rows: np.ndarray, enough: int, quota: int | None, capped: bool = True) -> None:
-        nonlocal count, have
-        for row in rows.tolist():
-            if count >= size or (quota is not None and have[quota] >= enough):
-                return
-            if not chosen[row] and (not capped or np.all(have[members[:, row]] < most[members[:, row]])):
-                chosen[row] = True
-                have = have + members[:, row]
-                count += 1
-
-    take(ranking[first[ranking]], size, None, capped=False)
-    # the scarcest minimum is served first: what is rare is not used up by what is common
-    supply = members[:, ranking].sum(axis=1)
-    scarcity = np.where(least > 0, supply / np.maximum(least, 1), np.inf)
-    for number in np.argsort(scarcity, kind="stable").tolist():
-        if least[number]:
-            take(ranking[members[number, ranking]], int(least[number]), number)
-    take(ranking, size, None)
-    return chosen
+    rows = members.shape[1]
+    if wanted >= rows and np.all(members.sum(axis=1) <= caps):
+        return np.arange(rows)
+    place = np.arange(rows) / rows
+    matrix = members.astype(float)
+    solved = linprog(
+        place - 1.0,
+        A_ub=np.vstack([matrix, -matrix]) if len(caps) else None,
+        b_ub=np.concatenate([caps, -floors]).astype(float) if len(caps) else None,
+        A_eq=np.ones((1, rows)),
+        b_eq=[float(wanted)],
+        bounds=[(1.0 if keep else 0.0, 1.0) for keep in first],
+        method="highs",
+    )
+    share = np.round(solved.x, 6) if solved.x is not None else first.astype(float)
+    order = np.lexsort((place, -share))
+    have = np.zeros(len(caps), dtype=np.int64)
+    taken: list[int] = []
+    for row in order.tolist():
+        if len(taken) >= wanted:
+            break
+        if share[row] >= 1 or np.all((have + members[:, row] <= caps) | (members[:, row] <= 0)):
+            taken.append(row)
+            have = have + members[:, row]
+    return np.array(taken, dtype=np.int64)

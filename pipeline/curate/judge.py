@@ -10,6 +10,7 @@ A conversation is judged at each of its ends: behaviours and conduct of any of i
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +20,7 @@ from classifiers.scorer import SHORT_WORDS, Scorer
 from classifiers.taxonomy import BEHAVIOURS, FACETS, Effort
 from classifiers.windows import WHOLE
 from pipeline.curate.constitution import Constitution
-from pipeline.curate.recipe import SetRecipe
+from pipeline.curate.recipe import Conduct, SetRecipe
 from pipeline.database import files
 from pipeline.tokens import Tokenizer
 
@@ -127,8 +128,8 @@ def _units(recipe: SetRecipe) -> str:
         columns += [f"max({name}) OVER so_far AS {name}" for name in most]
         window = "WINDOW so_far AS (PARTITION BY thread ORDER BY turn)"
         return f"SELECT * REPLACE ({', '.join(columns)}), 0 AS skip FROM candidates {window}"
-    flags = ["gives_method", *recipe.filters.conduct]
-    bad = " OR ".join(f"coalesce({name}, false)" for name in flags)
+    bad = "coalesce(gives_method, false)"
+    bad += "".join(f" OR (coalesce({name}, false) AND {_asked(recipe, name)})" for name in get_args(Conduct))
     bad += f" OR coalesce({_harmful(recipe.filters.harm, recipe.effort)}, false)"
     return f"""
         WITH told AS (
@@ -163,9 +164,27 @@ def _never(recipe: SetRecipe, benchmarks: list[str]) -> str:
         f"WHEN (contamination >> {bit}) & 1 = 1 THEN {text('contaminated_' + name)}"
         for bit, name in enumerate(benchmarks)
     ]
+    cases += [
+        f"WHEN source = {text(name)} AND NOT coalesce(({take.where}\n), false) THEN 'not_wanted'"
+        for name, take in recipe.sources.items()
+        if take.where
+    ]
     cases.append(f"WHEN tokens > {recipe.lengths.tokens} THEN 'too_long'")
     cases.append(f"WHEN turns >= {recipe.lengths.turns} THEN 'too_many_turns'")
     return f"CASE {' '.join(cases)} END"
+
+
+def _asked(recipe: SetRecipe, conduct: str) -> str:
+    """SQL: whether a source's replies must not show this conduct."""
+    default = conduct in recipe.filters.conduct
+    other = [
+        text(name)
+        for name, take in recipe.sources.items()
+        if take.conduct is not None and (conduct in take.conduct) != default
+    ]
+    if not other:
+        return str(default).lower()
+    return f"source {'NOT ' if default else ''}IN ({', '.join(other)})"
 
 
 def _harmful(cut: float | None, effort: Effort) -> str:
@@ -192,13 +211,8 @@ def _unfit(recipe: SetRecipe) -> str:
         # what is left of the conversation must still tell what it is about
         f"WHEN skip > 0 AND turns < 3 AND prompt_words < {_TELLING_WORDS} THEN 'context_cut'",
     ]
-    cases += [f"WHEN {name} THEN '{name}'" for name in filters.conduct]
+    cases += [f"WHEN {name} AND {_asked(recipe, name)} THEN '{name}'" for name in get_args(Conduct)]
     cases += [f"WHEN ({rule.where}\n) THEN {text(rule.reason)}" for rule in filters.drop]
-    cases += [
-        f"WHEN source = {text(name)} AND NOT coalesce(({take.where}\n), false) THEN 'not_wanted'"
-        for name, take in recipe.sources.items()
-        if take.where
-    ]
     return f"CASE {' '.join(cases)} END"
 
 

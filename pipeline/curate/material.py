@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from classifiers.taxonomy import BEHAVIOURS, FACETS
 from pipeline.catalog import facet_cuts
+from pipeline.curate.baselines import STYLE
 from pipeline.curate.choose import Limit
 from pipeline.curate.columns import present
 from pipeline.curate.judge import text
@@ -91,19 +92,19 @@ def material(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, form: str, decis
     rows = con.sql(f"""
         SELECT m.shard, m.row, m.id, m.item, m.other, m.skip, m.label, m.document, m.prompt_id, m.quality, m.why, m.gap,
                m.facets, m.behaviours, m.principles, m.risk, m.support, m.tokens, m.system, c.said{"".join(", " + flag for flag in flags)}
-               {", chosen_longer" if form == "pair" else ""}
+               {"".join(f", more_{name}" for name in recipe.pairs.balance) if form == "pair" else ""}
         FROM material_{form} m JOIN contexts c USING (shard, row) ORDER BY item
     """).to_arrow_table()
     limits = [
         Limit(quota.label, rows[f"quota_{i}"].to_numpy().astype(bool), quota.at_least, quota.at_most)
         for i, quota in enumerate(quotas)
     ]
-    if form == "pair":
-        longer = np.array([bool(v) for v in rows["chosen_longer"].to_pylist()])
-        most = 0.5 + recipe.pairs.length_balance
+    for name in recipe.pairs.balance if form == "pair" else ():
+        # the accuracy of a feature is a half and half the mean of more, equal and less
+        more = rows[f"more_{name}"].to_numpy().astype(np.int64)
         limits += [
-            Limit("chosen reply is longer", longer, 0.0, most),
-            Limit("chosen reply is shorter", ~longer, 0.0, most),
+            Limit(f"chosen has more: {name}", more, -1.0, 2 * recipe.pairs.tolerance),
+            Limit(f"chosen has less: {name}", -more, -1.0, 2 * recipe.pairs.tolerance),
         ]
     if form == "single":
         good = np.array([bool(v) for v in rows["label"].to_pylist()])
@@ -141,17 +142,29 @@ def _pairs(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[st
         SELECT p.shard, p.better AS row, p.item AS id, p.item, p.worse AS other, NULL::BOOLEAN AS label, j.document, j.prompt_id,
                CASE WHEN p.decision IS NOT NULL THEN 2.0 ELSE coalesce(r.quality, 0.5) END AS quality,
                j.why, p.gap::FLOAT AS gap, {_lists("j")},
-               j.reply_words > w.reply_words AS chosen_longer, j.reply AS chosen_reply, w.reply AS rejected_reply,
+               {_more(recipe)} j.reply AS chosen_reply, w.reply AS rejected_reply,
                w.support AS rejected_support, j.support AS chosen_support, j.id AS chosen_id, w.id AS rejected_id,
                j.* EXCLUDE ({_TWICE})
         FROM comparisons p
         JOIN judged j ON j.shard = p.shard AND j.row = p.better JOIN judged w ON w.shard = p.shard AND w.row = p.worse
         LEFT JOIN ranked r ON r.shard = p.shard AND r.row = p.better
-        WHERE j.unfit IS NULL AND coalesce(w.unfit, '') <> 'review' AND j.reply <> w.reply AND j.reply_words <> w.reply_words
+        WHERE j.unfit IS NULL AND coalesce(w.unfit, '') <> 'review' AND j.reply <> w.reply
           AND greatest(j.reply_words, w.reply_words) <= {ratio} * greatest(1, least(j.reply_words, w.reply_words))
         QUALIFY row_number() OVER (PARTITION BY p.shard, p.prompt_id ORDER BY p.decision IS NOT NULL DESC, p.gap DESC, p.item)
                 <= {recipe.pairs.per_prompt}
     """
+
+
+def _more(recipe: SetRecipe) -> str:
+    """Columns ``more_<feature>``: 1 where the chosen reply has more of it, 0 where both have as much, -1 where it has less."""
+
+    def count(side: str, pattern: str) -> str:
+        return f"len(regexp_extract_all({side}.reply, {text(pattern)}))"
+
+    return "".join(
+        f"sign({count('j', STYLE[name])} - {count('w', STYLE[name])})::INTEGER AS more_{name}, "
+        for name in recipe.pairs.balance
+    )
 
 
 def _decided(con: duckdb.DuckDBPyConnection, name: str, decisions: dict[str, str]) -> None:

@@ -43,12 +43,14 @@ class Take(_Strict):
     :param at_least, at_most: share of the set's examples.
     :param where: condition its candidates must meet.
     :param system: system prompt of its examples, over the recipe's and the card's.
+    :param conduct: conduct its replies must not show, instead of the recipe's: a thought rewritten for somebody says "I" for them.
     """
 
     at_least: float = Field(default=0.0, ge=0, le=1)
     at_most: float = Field(default=1.0, ge=0, le=1)
     where: str | None = None
     system: str | None = None
+    conduct: list[Conduct] | None = None
 
 
 class Quota(_Strict):
@@ -181,8 +183,8 @@ class Pairs(_Strict):
     :param reasons: kinds of native evidence a pair may rest on.
     :param per_prompt: most pairs of one prompt; those furthest apart first.
     :param max_length_ratio: of the longer to the shorter reply, in words.
-    :param length_balance: the share of pairs whose chosen reply is the longer one is off a half by at most this much; further pairs
-        are left out.
+    :param balance: features of style that must not tell which reply is chosen; further pairs are left out.
+    :param tolerance: how far from a half the accuracy of each of them may be.
     :param unpaired: how many single replies with a label there are beside the pairs (format ``unpaired``): half good, half poor.
     :param good, poor: merit from which a single reply is good, to which it is poor.
     """
@@ -190,7 +192,8 @@ class Pairs(_Strict):
     reasons: list[EvidenceKind] = Field(default=list(get_args(EvidenceKind)), min_length=1)
     per_prompt: int = Field(default=1, ge=1)
     max_length_ratio: float = Field(default=4.0, ge=1)
-    length_balance: float = Field(default=0.02, ge=0, le=0.5)
+    balance: list[Literal["length", "questions", "exclamations", "lists", "paragraphs", "first_person"]] = ["length"]
+    tolerance: float = Field(default=0.02, ge=0, le=0.5)
     unpaired: int = Field(default=0, ge=0)
     good: float = Field(default=0.75, ge=0, le=1)
     poor: float = Field(default=0.25, ge=0, le=1)

@@ -266,8 +266,8 @@ def _quotas(judged: Judged, chosen: np.ndarray) -> list[dict[str, Any]]:
                 "name": limit.name,
                 "at_least": limit.at_least,
                 "at_most": limit.at_most,
-                "available": int(limit.members.sum()),
-                "chosen": int(limit.members[chosen].sum()),
+                "available": int((limit.members > 0).sum()),
+                "chosen": int((limit.members[chosen] > 0).sum()),
                 "share": share,
                 "met": limit.at_least - slack <= share <= limit.at_most + slack,
             }

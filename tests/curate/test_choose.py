@@ -85,6 +85,21 @@ def test_caps_shrink_with_the_set_when_there_is_not_enough():
     assert chosen.sum() == 10
 
 
+def test_the_largest_set_is_found_where_two_caps_overlap():
+    # 60 of a, 60 of b, of which 40 are both; 10 are neither: the largest set with at most half of each
+    a, b = np.arange(90) < 60, (np.arange(90) >= 20) & (np.arange(90) < 80)
+    chosen = pick(np.arange(90), [Limit("a", a, 0.0, 0.5), Limit("b", b, 0.0, 0.5)], 90, np.zeros(90, dtype=bool))
+    # all 10 that are neither, the 20 of b alone, and the 20 of a alone: a further row of both would break a cap
+    assert chosen.sum() >= 50
+    assert chosen[a].sum() <= chosen.sum() / 2 and chosen[b].sum() <= chosen.sum() / 2
+
+
+def test_the_earliest_rows_that_quotas_allow_are_taken():
+    rare = np.arange(20) >= 18
+    chosen = pick(np.arange(20), [Limit("rare", rare, 0.2, 1.0)], 10, np.zeros(20, dtype=bool))
+    assert np.flatnonzero(chosen).tolist() == [*range(8), 18, 19]
+
+
 def test_what_a_reviewer_kept_comes_first_whatever_the_caps():
     kept = np.zeros(10, dtype=bool)
     kept[9] = True

@@ -56,7 +56,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "preference": {
         "sources": {f"sample-{name}": {} for name in ("counsel", "transcripts", "critiques", "mi", "alternatives")},
         # the sample's better replies are mostly the longer ones
-        "pairs": {"unpaired": 60, "length_balance": 0.5, "max_length_ratio": 20},
+        "pairs": {"unpaired": 60, "balance": [], "max_length_ratio": 20},
     },
 }
 
