@@ -337,16 +337,26 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check a recipe, its cards and its files without reading a corpus.
+    """Check a recipe of a mix or set, its cards and its files without reading a corpus.
 
     Example: `wellmix check recipes/wellbeing.yaml`
     """
-    from pipeline.mix import prepare
-    from pipeline.recipe import load_recipe
+    from pipeline.recipe import is_set, read_yaml
     from sources.files import resolve
 
-    loaded, cards = load_recipe(recipe, overrides or [])
-    prepare(loaded, recipe.parent, cards)
+    loaded: Any
+    if is_set(read_yaml(recipe)[0]):
+        from pipeline.curate.recipe import load_set_recipe
+
+        loaded, cards, constitution = load_set_recipe(recipe, overrides or [])
+        wanted = f"{loaded.size:,} examples, {len(constitution.principles)} principles of {constitution.name}"
+    else:
+        from pipeline.mix import prepare
+        from pipeline.recipe import load_recipe
+
+        loaded, cards = load_recipe(recipe, overrides or [])
+        prepare(loaded, recipe.parent, cards)
+        wanted = f"budget {loaded.budget:,} tokens"
     files = {name: resolve(card, lambda path: "") for name, card in cards.items()}
     if json:
         _print_json(
@@ -356,9 +366,7 @@ def check(
             }
         )
     n_files = sum(map(len, files.values()))
-    console.print(
-        f"[green]ok[/]: {len(cards)} sources, {n_files} files, purpose {loaded.purpose}, budget {loaded.budget:,} tokens"
-    )
+    console.print(f"[green]ok[/]: {len(cards)} sources, {n_files} files, purpose {loaded.purpose}, {wanted}")
 
 
 @app.command()

@@ -291,6 +291,8 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     :raises UserError: anything wrong, with line, field and fix.
     """
     raw, lines = read_yaml(path)
+    if is_set(raw):
+        raise UserError("this is a recipe of a set, not of a mix", where=path, fix=f"wellmix curate {path}")
     raw.setdefault("name", path.stem)
     declared = _declared_basis(raw)
     if declared:
@@ -316,6 +318,11 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
             if where_sql:
                 check_condition(where_sql, recipe.place(*kind.split("."), i, "where"))
     return recipe, cards
+
+
+def is_set(raw: dict[str, Any]) -> bool:
+    """Whether a file looks like a recipe of a set (:mod:`pipeline.curate.recipe`) rather than of a mix."""
+    return "budget" not in raw and "formats" in raw and "size" in raw
 
 
 _EXAMPLES = {"recipe": "recipes/sample.yaml", "constitution": "recipes/constitutions/wellmix.yaml"}
