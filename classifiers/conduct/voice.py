@@ -193,6 +193,17 @@ POSES_PLAINLY: tuple[str, ...] = (
         r"|finish|have|go)|believe me i|i do know personally|^never been|^(?:me too|same|same here|ditto)"
         r"|^same (?:boat|here|thing)|i only have|i want to be (?:able|up|a|the|more)|(?:we|i) hope and pray"
     ),
+    # found by reading examples of made sets: what "i know", "i am also" and "if i" took out before they could fire
+    (
+        r"i know the feeling|i know that feeling(?: too| so| all| very| well|$)|i know(?: this| that| it)? (?:from|by)"
+        r" (?:my |own |personal |bitter |first ?hand )*experience|(?:coming|speaking|take it|this is) from"
+        r" some(?:one|body)? who|as some(?:one|body) who_8_(?:i|ive|im|my)|(?:im|i am) (?:the|your) (?:therapist"
+        r"|counsell?or|psychologist|doctor|coach)|(?:we|i)(?: all)? (?:can|could|would) meet(?: together| with you| you)*"
+        r" (?:for a (?:session|consultation)|in person)|(?:in|at|during) (?:college|high school|university|grad school)"
+        r" i|(?:i would|id)(?: also| really| absolutely| totally)* hate (?:it|that)(?: too| also| if my|$)"
+        r"|(?:im|i am|i was) also(?: very| really| quite| pretty| a bit| so)* (?:laid back|easy ?going|nonchalant"
+        r"|introverted|shy|outgoing|stubborn|impatient|unemployed|stressed)"
+    ),
 )
 
 #: Speaks of the place it was written for.
@@ -207,7 +218,8 @@ PLATFORM: tuple[str, ...] = (
     ),
     (
         r"up ?vot(?:e|es|ed|ing)|down ?vot(?:e|es|ed|ing)|sub ?reddits?|reddit(?:or|ors)?"
-        r"|r [a-z]{4,25} (?:sub|has|for|might|helped|can)|suicide ?watch|op|ops|tl ?dr|cross ?post[a-z]*"
+        r"|r [a-z]{4,25} (?:sub|has|for|might|helped|can)|(?:at|on|in|try|join|visit|check out|post to|over to)"
+        r" r [a-z]{4,25}|suicide ?watch|op|ops|tl ?dr|cross ?post[a-z]*"
         r"|throw ?away account|throwaway|moderators?|side ?bar|lurk(?:er|ers|ing)?|this (?:sub|thread|forum"
         r"|board|post)|(?:on|from|in|to|of|using|joined|for) this (?:site|website|platform|community|app)"
         r"|(?:add|have|is) my (?:snap|insta|discord|kik|number|email)|(?:other|the) (?:therapists"

@@ -38,6 +38,17 @@ def near_pairs(vectors: np.ndarray, similarity: float) -> np.ndarray:
     return np.concatenate(found).astype(np.int64) if found else np.empty((0, 2), np.int64)
 
 
+def best_of_each(names: list[str], quality: np.ndarray, most: int) -> np.ndarray:
+    """Which rows are among the ``most`` best of their name: bool, shape (rows,)."""
+    _, codes = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)
+    order = np.lexsort((np.arange(len(codes)), -quality, codes))
+    starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) != 0]) if len(codes) else np.zeros(0, dtype=np.int64)
+    place = np.arange(len(codes)) - np.repeat(starts, np.diff(np.r_[starts, len(codes)]))
+    kept = np.zeros(len(codes), dtype=bool)
+    kept[order[place < most]] = True
+    return kept
+
+
 def without_repeats(pairs: np.ndarray, quality: np.ndarray, per_prompt: int) -> np.ndarray:
     """Which rows stay when at most ``per_prompt`` of those that ask the same may: bool, shape (rows,); the better ones stay.
 
@@ -121,17 +132,20 @@ def pick(ranking: np.ndarray, limits: list[Limit], size: int, first: np.ndarray)
     target = min(size, len(ranking))
     while True:
         wanted, floors = _largest(members[:, ranking], most, least, target, first[ranking])
-        # a share of a whole number of rows; one row of each kind may always be there
-        caps = np.where(most < 1, np.maximum(np.floor(most * wanted + 1e-6), 1), wanted).astype(np.int64)
+        caps = _caps(most, wanted).astype(np.int64)
         caps = np.maximum(caps, (members * first).sum(axis=1))
         chosen = np.zeros(len(first), dtype=bool)
         chosen[ranking[_best(members[:, ranking], caps, floors, wanted, first[ranking])]] = True
         count = int(chosen.sum())
-        allowed = np.where(most < 1, np.maximum(np.floor(most * count + 1e-6), 1), count)
-        allowed = np.maximum(allowed, (members * first).sum(axis=1))
+        allowed = np.maximum(_caps(most, count), (members * first).sum(axis=1))
         if count >= wanted or np.all(members[:, chosen].sum(axis=1) <= allowed) or count <= 1:
             return chosen
         target = min(count, wanted - 1)
+
+
+def _caps(most: np.ndarray, count: int) -> np.ndarray:
+    """Most rows of each quota in ``count``. One may be there where a share comes to less than one row, but none of a share of 0."""
+    return np.where(most < 1, np.maximum(np.floor(most * count + 1e-6), most > 0), count)
 
 
 def _largest(
@@ -162,9 +176,11 @@ def _largest(
         method="highs",
     )
     if solved.x is None:  # cannot be: nothing at all is a solution but for what reviewers kept
-        return int(first.sum()), np.zeros(quotas, dtype=np.int64)
+        return int(first.sum()), np.full(quotas, -len(first), dtype=np.int64)
     wanted = int(np.floor(solved.x[n] + 1e-6))
-    return wanted, np.maximum(0, np.floor(least * wanted - solved.x[n + 1 :] + 1e-6)).astype(np.int64)
+    # a balance has no minimum: below, too, `at_most` of its negative bounds it
+    floors = np.floor(least * wanted - solved.x[n + 1 :] + 1e-6)
+    return wanted, np.where(least > 0, np.maximum(0, floors), -wanted).astype(np.int64)
 
 
 def _best(members: np.ndarray, caps: np.ndarray, floors: np.ndarray, wanted: int, first: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from classifiers.conduct import SCHEMA as CONDUCT
+from classifiers.conduct import examine
 from classifiers.scorer import SHORT_WORDS, Scorer
 from classifiers.taxonomy import BEHAVIOURS, FACETS, Effort
 from classifiers.windows import WHOLE
@@ -27,6 +28,12 @@ from pipeline.tokens import Tokenizer
 #: Conduct of any reply of a conversation is conduct of the conversation.
 _FLAGS = [field.name for field in CONDUCT if str(field.type) == "bool" and field.name not in ("risk", "points_to_help")]
 
+
+#: A conversation that opens like this answers what is not there.
+_ANSWERS = (
+    r"^\s*(yes|yeah|yep|yup|no|nope|not really|thanks|thank you|true|exactly|absolutely|i agree|me too|ok|okay|sure)\b"
+    r"\s*([,.!;]|$|i\b|it\b|that\b|for\b|so\b)"
+)
 
 #: A prompt whose context was left out stands alone from this many words on.
 _TELLING_WORDS = 25
@@ -40,9 +47,13 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def gather(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, pools: list[Path], tokenizer: Tokenizer) -> None:
+def gather(
+    con: duckdb.DuckDBPyConnection, recipe: SetRecipe, pools: list[Path], tokenizer: Tokenizer, benchmarks: list[str]
+) -> None:
     """Table ``units``: what is judged, a row a candidate. ``system`` is its system prompt, which ``tokens`` include, and ``skip`` how many
     messages at the beginning of its context are left out.
+
+    :param benchmarks: names behind the bits of the column ``contamination``.
     """
     con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
     con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(pools)])
@@ -51,8 +62,8 @@ def gather(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, pools: list[Path],
         SELECT s.shard, p.* EXCLUDE (filename) REPLACE ({_systems(recipe)} AS system) FROM read_parquet({files(pools)}, filename = true) p
         JOIN shards s ON s.path = p.filename
     """)
-    con.execute(f"CREATE TABLE units AS {_units(recipe)}")
-    _count_systems(con, tokenizer)
+    con.execute(f"CREATE TABLE units AS {_units(recipe, benchmarks)}")
+    _read_systems(con, tokenizer)
 
 
 def _systems(recipe: SetRecipe) -> str:
@@ -70,15 +81,19 @@ def _systems(recipe: SetRecipe) -> str:
     return f"CASE {' '.join(cases)} ELSE coalesce(system, {default}) END" if cases else f"coalesce(system, {default})"
 
 
-def _count_systems(con: duckdb.DuckDBPyConnection, tokenizer: Tokenizer) -> None:
-    """System prompts count, too: few different ones, each counted once."""
-    prompts = con.sql("SELECT DISTINCT system FROM units WHERE system IS NOT NULL").to_arrow_table()
-    counts = pa.table(
-        {"system": prompts["system"], "n": tokenizer.count(prompts["system"].combine_chunks()).astype("int32")}
+def _read_systems(con: duckdb.DuckDBPyConnection, tokenizer: Tokenizer) -> None:
+    """System prompts count, and must give no method, too: few different ones, each read once."""
+    prompts = con.sql("SELECT DISTINCT system FROM units WHERE system IS NOT NULL").to_arrow_table()["system"]
+    prompts = prompts.combine_chunks()
+    found = examine(
+        prompts, pa.nulls(len(prompts), pa.string()), languages=pa.array(["en"] * len(prompts), pa.string())
     )
-    con.register("system_tokens", counts)
-    con.execute("UPDATE units SET tokens = tokens + n FROM system_tokens WHERE units.system = system_tokens.system")
-    con.unregister("system_tokens")
+    counts = tokenizer.count(prompts).astype("int32")
+    con.register("systems", pa.table({"system": prompts, "n": counts, "method": found["gives_method"]}))
+    con.execute("""
+        UPDATE units SET tokens = tokens + n, gives_method = gives_method OR method FROM systems WHERE units.system = systems.system
+    """)
+    con.unregister("systems")
 
 
 def judge(
@@ -112,40 +127,74 @@ def judge(
     """)
 
 
-def _units(recipe: SetRecipe) -> str:
+def _units(recipe: SetRecipe, benchmarks: list[str]) -> str:
     """What is judged: replies, or conversations up to each of their replies.
 
     A trainer learns from every assistant's turn of ``messages``. So where a reply is the unit, the context of an example to imitate
-    begins after the last earlier reply that must not be imitated; what was said before that is left out.
+    begins after the last earlier reply that must not be imitated; what was said before that is left out. A conversation has no
+    such reply before its end (``spoilt``), and what is never used is in no context either (``tainted``).
     """
+    past = _past(recipe, benchmarks)
+    joined = "FROM candidates c JOIN past p ON p.shard = c.shard AND p.row = c.row"
     if recipe.task == "preference":
-        return "SELECT *, 0 AS skip FROM candidates"
+        return f"""
+            {past} SELECT c.* REPLACE (p.at_risk AS risk), p.harmful, p.tainted, false AS spoilt, 0 AS skip {joined}
+        """
     if recipe.unit == "conversation":
-        columns = ["avg(support) OVER so_far AS support"]
+        columns = ["p.at_risk AS risk", "avg(support) OVER so_far AS support"]
         columns += [f"bool_or({name}) OVER so_far AS {name}" for name in _FLAGS]
         most = ["harm", "reply_safety_harm", "prompt_safety_harm"]
         most += [f"behaviour_{name}" for name in BEHAVIOURS] + [f"facet_{name}" for name in FACETS]
         columns += [f"max({name}) OVER so_far AS {name}" for name in most]
-        window = "WINDOW so_far AS (PARTITION BY thread ORDER BY turn)"
-        return f"SELECT * REPLACE ({', '.join(columns)}), 0 AS skip FROM candidates {window}"
-    bad = "coalesce(gives_method, false)"
-    bad += "".join(f" OR (coalesce({name}, false) AND {_asked(recipe, name)})" for name in get_args(Conduct))
-    bad += f" OR coalesce({_harmful(recipe.filters.harm, recipe.effort)}, false)"
+        return f"""
+            {past} SELECT c.* REPLACE ({", ".join(columns)}), p.harmful, p.tainted, p.bad_turns IS NOT NULL AS spoilt, 0 AS skip
+            {joined} WINDOW so_far AS (PARTITION BY thread ORDER BY turn)
+        """
     return f"""
-        WITH told AS (
-            SELECT *, max(CASE WHEN {bad} THEN turn END) OVER before AS bad_turn,
-                   last_value(CASE WHEN {bad} THEN tokens END IGNORE NULLS) OVER before AS bad_tokens
-            FROM candidates
-            WINDOW before AS (PARTITION BY thread ORDER BY turn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-        )
-        -- roles alternate from the user's first turn on: reply number n is message 2n + 1
-        SELECT * EXCLUDE (bad_turn, bad_tokens) REPLACE (
-                   tokens - coalesce(bad_tokens, 0) AS tokens,
-                   turns - coalesce(2 * (bad_turn + 1), 0) AS turns,
+        {past}
+        -- a reply stands at the place its context is long; the next message is the user's again
+        SELECT c.* REPLACE (
+                   p.at_risk AS risk,
+                   c.tokens - coalesce(p.bad_tokens, 0) AS tokens,
+                   c.turns - coalesce(p.bad_turns + 1, 0) AS turns,
                    -- who was pointed to help in what is left out was, for a reader, not pointed there
-                   helped_before AND bad_turn IS NULL AS helped_before),
-               coalesce(2 * (bad_turn + 1), 0) AS skip
-        FROM told
+                   CASE WHEN p.bad_turns IS NULL THEN c.helped_before ELSE coalesce(p.help_turns > p.bad_turns, false) END AS helped_before),
+               p.harmful, false AS tainted, false AS spoilt, coalesce(p.bad_turns + 1, 0) AS skip
+        {joined}
+    """
+
+
+def _past(recipe: SetRecipe, benchmarks: list[str]) -> str:
+    """``WITH`` a table ``past``: what was said before each candidate. Of alternatives the conversation goes on from the first, and the
+    others are in no context.
+
+    ``at_risk``: now or before. ``bad_turns`` and ``bad_tokens``: messages and tokens before the last earlier reply that must not be
+    imitated, and up to it; ``help_turns``: of the last that points to help. ``tainted``: an earlier prompt or reply may be used nowhere.
+    """
+    never = f"coalesce(gives_method, false) OR coalesce(harmful, false) OR coalesce(prompt_safety_harm >= {recipe.filters.prompt_harm!r}, false)"
+    if benchmarks:
+        never += " OR coalesce(contamination <> 0, false)"
+    bad = "taints OR coalesce(at_risk, true) AND (NOT coalesce(points_to_help OR helped_before, false) OR coalesce(abandons, false))"
+    bad += "".join(f" OR (coalesce({name}, false) AND {_asked(recipe, name)})" for name in get_args(Conduct))
+    earlier = "PARTITION BY shard, document ORDER BY turns RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    return f"""
+        WITH said AS (
+            SELECT shard, row, source, document, turns, tokens, risk, points_to_help, helped_before, abandons, {", ".join(get_args(Conduct))},
+                   {_harmful(recipe.filters.harm, recipe.effort)} AS harmful, {never} AS taints,
+                   turn = min(turn) OVER (PARTITION BY shard, document, turns) AS goes_on
+            FROM candidates
+        ), told AS (
+            SELECT *, risk OR coalesce(bool_or(risk AND goes_on) OVER earlier, false) AS at_risk FROM said WINDOW earlier AS ({earlier})
+        ), seen AS (
+            SELECT *, goes_on AND ({bad}) AS bad FROM told
+        ), past AS (
+            SELECT shard, row, harmful, at_risk,
+                   max(CASE WHEN bad THEN turns END) OVER earlier AS bad_turns,
+                   max(CASE WHEN bad THEN tokens END) OVER earlier AS bad_tokens,
+                   max(CASE WHEN goes_on AND points_to_help THEN turns END) OVER earlier AS help_turns,
+                   coalesce(bool_or(goes_on AND taints) OVER earlier, false) AS tainted
+            FROM seen WINDOW earlier AS ({earlier})
+        )
     """
 
 
@@ -156,8 +205,9 @@ def _never(recipe: SetRecipe, benchmarks: list[str]) -> str:
         f"WHEN language NOT IN ({languages}) THEN 'language'",
         # asked of both sides: nothing that gives a method appears anywhere
         "WHEN gives_method THEN 'gives_method'",
-        f"WHEN {_harmful(filters.harm, recipe.effort)} THEN 'harm_in_reply'",
+        "WHEN harmful THEN 'harm_in_reply'",
         f"WHEN prompt_safety_harm >= {filters.prompt_harm!r} THEN 'harm_in_prompt'",
+        "WHEN tainted THEN 'harm_in_context'",
         "WHEN reply_safety_harm IS NULL OR prompt_safety_harm IS NULL THEN 'unscored'",
     ]
     cases += [
@@ -200,9 +250,9 @@ def _harmful(cut: float | None, effort: Effort) -> str:
 def _unfit(recipe: SetRecipe) -> str:
     filters, lengths = recipe.filters, recipe.lengths
     cases = [
-        # The crisis rule: who may be at acute risk is pointed to help, and not sent away.
-        "WHEN risk AND NOT (points_to_help OR helped_before) THEN 'crisis_no_help'",
-        "WHEN risk AND abandons THEN 'crisis_abandons'",
+        # The crisis rule: who may be at acute risk is pointed to help, and not sent away. What is not known counts against the reply.
+        "WHEN coalesce(risk, true) AND NOT coalesce(points_to_help OR helped_before, false) THEN 'crisis_no_help'",
+        "WHEN coalesce(risk, true) AND coalesce(abandons, true) THEN 'crisis_abandons'",
         f"WHEN reply_words < {lengths.reply_words[0]} THEN 'reply_short'",
         f"WHEN reply_words > {lengths.reply_words[1]} THEN 'reply_long'",
         f"WHEN prompt_words < {lengths.prompt_words[0]} THEN 'prompt_short'",
@@ -210,8 +260,10 @@ def _unfit(recipe: SetRecipe) -> str:
         f"WHEN placeholders > {filters.placeholders} THEN 'placeholders'",
         # what is left of the conversation must still tell what it is about
         f"WHEN skip > 0 AND turns < 3 AND prompt_words < {_TELLING_WORDS} THEN 'context_cut'",
+        f"WHEN regexp_matches(lower(opening), {text(_ANSWERS)}) THEN 'opens_with_an_answer'",
     ]
     cases += [f"WHEN {name} AND {_asked(recipe, name)} THEN '{name}'" for name in get_args(Conduct)]
+    cases.append("WHEN spoilt THEN 'earlier_reply'")
     cases += [f"WHEN ({rule.where}\n) THEN {text(rule.reason)}" for rule in filters.drop]
     return f"CASE {' '.join(cases)} END"
 
@@ -220,7 +272,8 @@ def _quality(recipe: SetRecipe) -> str:
     """Weighted mean of percentiles, 0-1; one a reviewer kept comes first."""
     parts = []
     for measure, weight in recipe.order.items():
-        value = f"({measure}\n)"
+        # 0 / 0 is no number, and would come first
+        value = f"nullif(({measure}\n)::DOUBLE, 'nan'::DOUBLE)"
         share = f"CASE WHEN {value} IS NULL THEN 0.5 ELSE percent_rank() OVER (PARTITION BY {value} IS NULL ORDER BY {value}) END"
         parts.append(f"{weight!r} * ({share})")
     total = sum(recipe.order.values())

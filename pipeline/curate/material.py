@@ -6,7 +6,6 @@ Each form is one query over what :mod:`pipeline.curate.judge` left, with a flag 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -20,7 +19,6 @@ from pipeline.curate.columns import present
 from pipeline.curate.judge import text
 from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.reviewed import Reviewed
-from pipeline.database import files
 
 #: What a user said is known by this much of its end: cosine and split compare it.
 _SUBJECT_CHARS = 1_500
@@ -30,29 +28,15 @@ _SUBJECT_CHARS = 1_500
 class Judged:
     """What can be chosen of one form.
 
-    :param rows: columns of :data:`pipeline.curate.select.CHOSEN` and those that tell who asks what.
-    :param subjects: what the user said, its end, for an embedding.
+    :param rows: columns of :data:`pipeline.curate.select.CHOSEN`, and ``document`` and ``prompt_id``.
     :param limits: quotas as numbers.
     """
 
     rows: pa.Table
-    subjects: list[str]
     limits: list[Limit]
 
     def __len__(self) -> int:
         return self.rows.num_rows
-
-
-def read_contexts(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> None:
-    """Table ``contexts``: what the user said in each candidate's context."""
-    con.execute("CREATE TABLE sheets (shard INTEGER, path VARCHAR)")
-    con.executemany("INSERT INTO sheets VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(paths)])
-    con.execute(f"""
-        CREATE VIEW contexts AS
-        SELECT s.shard, f.file_row_number AS row,
-               list_transform(list_filter(f.context, lambda m: m.role = 'user'), lambda m: m.content) AS said
-        FROM read_parquet({files(paths)}, file_row_number = true, filename = true) f JOIN sheets s ON s.path = f.filename
-    """)
 
 
 #: Columns of what can be chosen, from ``judged`` as ``j`` and ``ranked`` as ``r``.
@@ -73,7 +57,7 @@ def material(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, form: str, decis
     """
     if form == "sft":
         ends = (
-            "QUALIFY row_number() OVER (PARTITION BY thread ORDER BY turn DESC) = 1"
+            "QUALIFY row_number() OVER (PARTITION BY thread ORDER BY coalesce(decision = 'keep', false) DESC, turn DESC) = 1"
             if recipe.unit == "conversation"
             else ""
         )
@@ -90,10 +74,10 @@ def material(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, form: str, decis
     quotas = [*recipe.all_quotas()]
     flags = [f"{quota.sql} AS quota_{i}" for i, quota in enumerate(quotas)]
     rows = con.sql(f"""
-        SELECT m.shard, m.row, m.id, m.item, m.other, m.skip, m.label, m.document, m.prompt_id, m.quality, m.why, m.gap,
-               m.facets, m.behaviours, m.principles, m.risk, m.support, m.tokens, m.system, c.said{"".join(", " + flag for flag in flags)}
+        SELECT m.shard, m.row, m.id, m.item, m.other, m.skip, m.label, m.document, m.thread, m.prompt_id, m.quality, m.why, m.gap,
+               m.facets, m.behaviours, m.principles, m.risk, m.support, m.tokens, m.system{"".join(", " + flag for flag in flags)}
                {"".join(f", more_{name}" for name in recipe.pairs.balance) if form == "pair" else ""}
-        FROM material_{form} m JOIN contexts c USING (shard, row) ORDER BY item
+        FROM material_{form} m ORDER BY item
     """).to_arrow_table()
     limits = [
         Limit(quota.label, rows[f"quota_{i}"].to_numpy().astype(bool), quota.at_least, quota.at_most)
@@ -109,7 +93,22 @@ def material(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, form: str, decis
     if form == "single":
         good = np.array([bool(v) for v in rows["label"].to_pylist()])
         limits += [Limit("good", good, 0.5, 1.0), Limit("poor", ~good, 0.5, 1.0)]
-    return Judged(rows, ["\n".join(said)[-_SUBJECT_CHARS:] for said in rows["said"].to_pylist()], limits)
+    return Judged(rows, limits)
+
+
+def with_said(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
+    """Rows with the column ``said``: what the user says in the context as it stands in the example."""
+    con.register("looked", rows.select(["item", "shard", "row", "skip"]))
+    said = con.sql("""
+        SELECT list_slice(c.said, l.skip // 2 + 1, len(c.said)) AS said FROM looked l JOIN contexts c USING (shard, row) ORDER BY l.item
+    """).to_arrow_table()
+    con.unregister("looked")
+    return rows.append_column("said", said["said"])
+
+
+def subjects(rows: pa.Table) -> list[str]:
+    """What the user said, its end, for an embedding."""
+    return ["\n".join(said)[-_SUBJECT_CHARS:] for said in rows["said"].to_pylist()]
 
 
 _TWICE = "shard, row, id, document, prompt_id, why, principles, risk, support, tokens"
@@ -144,7 +143,9 @@ def _pairs(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[st
                j.why, p.gap::FLOAT AS gap, {_lists("j")},
                {_more(recipe)} j.reply AS chosen_reply, w.reply AS rejected_reply,
                w.support AS rejected_support, j.support AS chosen_support, j.id AS chosen_id, w.id AS rejected_id,
-               j.* EXCLUDE ({_TWICE})
+               -- a pair is simulated if either reply is
+               CASE 'simulated' WHEN w.author_kind THEN w.author_kind ELSE j.author_kind END AS author_kind,
+               j.* EXCLUDE (author_kind, {_TWICE})
         FROM comparisons p
         JOIN judged j ON j.shard = p.shard AND j.row = p.better JOIN judged w ON w.shard = p.shard AND w.row = p.worse
         LEFT JOIN ranked r ON r.shard = p.shard AND r.row = p.better

@@ -48,9 +48,15 @@ class Take(_Strict):
 
     at_least: float = Field(default=0.0, ge=0, le=1)
     at_most: float = Field(default=1.0, ge=0, le=1)
-    where: str | None = None
+    where: str | None = Field(default=None, min_length=1)
     system: str | None = None
     conduct: list[Conduct] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Take:
+        if self.at_least > self.at_most:
+            raise ValueError("at_least is more than at_most")
+        return self
 
 
 class Quota(_Strict):
@@ -60,12 +66,12 @@ class Quota(_Strict):
     :param at_least, at_most: share of the examples.
     """
 
-    source: str | None = None
+    source: str | None = Field(default=None, min_length=1)
     facet: str | None = None
     behaviour: str | None = None
-    principle: str | None = None
-    situation: str | None = None
-    where: str | None = None
+    principle: str | None = Field(default=None, min_length=1)
+    situation: str | None = Field(default=None, min_length=1)
+    where: str | None = Field(default=None, min_length=1)
     at_least: float = Field(default=0.0, ge=0, le=1)
     at_most: float = Field(default=1.0, ge=0, le=1)
     name: str | None = None
@@ -157,10 +163,12 @@ class Duplicates(_Strict):
 
     :param similarity: cosine of sentence embeddings of what the user says from which prompts are near-duplicates.
     :param per_prompt: how many examples may answer one prompt.
+    :param per_conversation: how many examples one conversation may give; a longer one holds the turns of a shorter.
     """
 
     similarity: float = Field(default=0.92, ge=0.5, le=1)
     per_prompt: int = Field(default=1, ge=1)
+    per_conversation: int = Field(default=1, ge=1)
 
 
 class Diversity(_Strict):
@@ -289,6 +297,8 @@ def load_set_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Set
     :raises UserError: anything wrong, with line, field and fix.
     """
     raw, lines = read_yaml(path)
+    if "budget" in raw:
+        raise UserError("this is a recipe of a mix, not of a set", where=path, fix=f"wellmix mix {path}")
     raw.setdefault("name", path.stem)
     for override in overrides or []:
         apply_override(raw, override)

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from classifiers.scorer import Scorer
 from pipeline.console import Progress
 from pipeline.curate.baselines import Baselines, baselines
-from pipeline.curate.choose import Limit, groups, near_pairs, pick, promising, spread, without_repeats
+from pipeline.curate.choose import Limit, best_of_each, groups, near_pairs, pick, promising, spread, without_repeats
 from pipeline.curate.constitution import Constitution
 from pipeline.curate.judge import gather, judge, text
-from pipeline.curate.material import Judged, material, read_contexts
+from pipeline.curate.material import Judged, material
 from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.reviewed import reviewed
 from pipeline.database import connect
@@ -122,7 +122,7 @@ def run_select(
         connect(scratch, recipe.memory, workers) as con,
     ):
         try:
-            gather(con, recipe, places, load_tokenizer(tokenizer))
+            gather(con, recipe, places, load_tokenizer(tokenizer), benchmarks)
             people = reviewed(con, store, candidates, decisions)
             judge(con, recipe, constitution, benchmarks, people.single)
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
@@ -131,7 +131,6 @@ def run_select(
                 where=recipe.place("filters", "drop"),
                 fix="look at the conditions and at `order`; try_cast gives null instead of an error",
             ) from None
-        read_contexts(con, [store.path("candidates", name) / "candidates.parquet" for name in candidates])
         looked: list[Looked] = []
         for form in forms_of(recipe):
             judged = material(con, recipe, form, people)
@@ -227,7 +226,10 @@ def _choose(
     recipe: SetRecipe, looked: Looked, clusters: list[str], splits: list[str]
 ) -> tuple[pa.Table, dict[str, Any]]:
     size, judged, quality, vectors = _size(recipe, looked.form), looked.judged, looked.quality, looked.vectors
-    left = np.flatnonzero(without_repeats(looked.alike, quality, recipe.duplicates.per_prompt))
+    first = best_of_each(looked.rows["thread"].to_pylist(), quality, recipe.duplicates.per_conversation)
+    # who is not taken for its conversation's sake must not push out another that asks the same
+    alike = looked.alike[first[looked.alike].all(axis=1)]
+    left = np.flatnonzero(first & without_repeats(alike, quality, recipe.duplicates.per_prompt))
     limits = [
         Limit(limit.name, limit.members[looked.keep][left], limit.at_least, limit.at_most) for limit in judged.limits
     ]

@@ -138,6 +138,14 @@ POSES = [
     "Same here, I feel the same.",
     "I live in Ohio with my two kids.",
     "I also struggle with anxiety.",
+    "I know the feeling, it is hard to get up.",
+    "Oh, I know that feeling!",
+    "I know from experience that it takes time.",
+    "As someone who has been let down, I understand.",
+    "Luckily in college I never had to speak in front of people.",
+    "I would hate it too.",
+    "For instance, I am also very laid back about most things.",
+    "If I'm the therapist, we would make a plan.",
 ]
 NO_POSES = [
     "I'm sorry you are going through this.",
@@ -149,6 +157,12 @@ NO_POSES = [
     "If I were in your place it might feel unfair, too.",
     "Tell me more about your week.",
     "I'm sorry.",
+    "I know that feeling sad for weeks wears you out.",
+    "I am also very sorry about your job.",
+    "Hearing from someone who has been through it may help.",
+    "As someone who is grieving, you may need more rest.",
+    "I would hate that to stop you from asking.",
+    "In college, you could ask the counselling service.",
 ]
 PLATFORM = [
     "Upvote this so others see it.",
@@ -158,6 +172,7 @@ PLATFORM = [
     "Thank you for your question on CounselChat.",
     "Call my office on Monday.",
     "Thanks for posting here.",
+    "You might find support at r/gardening.",
 ]
 NO_PLATFORM = ["What would you like to say to her?", "Post the letter on Monday.", "That was a kind message from him."]
 PROMOTES = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.curate.choose import Limit, groups, near_pairs, pick, promising, spread, without_repeats
+from pipeline.curate.choose import Limit, best_of_each, groups, near_pairs, pick, promising, spread, without_repeats
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -30,6 +30,12 @@ def test_of_near_duplicates_the_better_stay_and_chains_do_not_fall_as_one():
     assert kept.tolist() == [True, False, True, False, True]
     kept = without_repeats(pairs, np.array([0.1, 0.8, 0.7, 0.6, 0.5]), per_prompt=1)
     assert kept.tolist() == [False, True, False, True, True]
+
+
+def test_the_best_of_each_conversation_stay():
+    names, quality = ["b", "a", "b", "a", "c"], np.array([0.1, 0.5, 0.9, 0.5, 0.0])
+    assert best_of_each(names, quality, 1).tolist() == [False, True, True, False, True]
+    assert best_of_each(names, quality, 2).all()
 
 
 def test_per_prompt_lets_as_many_stay():

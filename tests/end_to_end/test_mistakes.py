@@ -650,7 +650,7 @@ def full_disk(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(pipeline.ingest.pq, "write_table"), (pipeline.output, "_write_json"), (pipeline.output.os, "link")],
+    [(pipeline.ingest.pq, "write_table"), (pipeline.output, "write_json"), (pipeline.output.os, "link")],
 )
 def test_full_disk_leaves_nothing_half(tiny: Corpus, run: Run, module: object, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

