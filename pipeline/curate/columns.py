@@ -18,7 +18,7 @@ ASPECTS = ("prompt", "reply", "exchange")
 #: Columns of a candidate itself.
 OWN = {
     "prompt": "VARCHAR", "reply": "VARCHAR", "system": "VARCHAR", "source": "VARCHAR", "kind": "VARCHAR", "language": "VARCHAR",
-    "license": "VARCHAR", "author_kind": "VARCHAR", "situation": "VARCHAR", "turns": "INTEGER", "skip": "INTEGER",
+    "license": "VARCHAR", "author_kind": "VARCHAR", "situation": "VARCHAR", "turns": "INTEGER", "last": "BOOLEAN", "skip": "INTEGER",
     "opening": "VARCHAR", "prompt_words": "INTEGER",
     "reply_words": "INTEGER", "reply_tokens": "INTEGER", "tokens": "INTEGER", "why": "VARCHAR", "raw": "FLOAT", "merit": "FLOAT",
     "reply_quality": "FLOAT",
