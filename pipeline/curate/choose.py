@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Rows of a similarity matrix at once.
-_BLOCK = 2_048
+#: Numbers of a similarity matrix at once (200 MB).
+_CELLS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Limit:
 def near_pairs(vectors: np.ndarray, similarity: float) -> np.ndarray:
     """Pairs of rows (unit vectors) whose cosine reaches ``similarity``: int64, shape (pairs, 2), first < second."""
     found = []
-    for start in range(0, len(vectors), _BLOCK):
-        block = vectors[start : start + _BLOCK]
+    step = max(1, _CELLS // max(1, len(vectors)))
+    for start in range(0, len(vectors), step):
+        block = vectors[start : start + step]
         rows, columns = np.nonzero(block @ vectors[start:].T >= similarity)
         keep = columns > rows
         found.append(np.stack([rows[keep] + start, columns[keep] + start], axis=1))

@@ -48,13 +48,28 @@ def text(value: str) -> str:
 
 
 def gather(
-    con: duckdb.DuckDBPyConnection, recipe: SetRecipe, pools: list[Path], tokenizer: Tokenizer, benchmarks: list[str]
+    con: duckdb.DuckDBPyConnection,
+    recipe: SetRecipe,
+    pools: list[Path],
+    contexts: list[Path],
+    tokenizer: Tokenizer,
+    benchmarks: list[str],
 ) -> None:
-    """Table ``units``: what is judged, a row a candidate. ``system`` is its system prompt, which ``tokens`` include, and ``skip`` how many
-    messages at the beginning of its context are left out.
+    """View ``contexts``: what the user ``said`` in each candidate's context. Table ``units``: what is judged, a row a candidate. ``system``
+    is its system prompt, which ``tokens`` include, ``skip`` how many messages at the beginning of its context are left out, and
+    ``opening`` the first that is left.
 
+    :param pools, contexts: files of each shard: its pool, and its candidates.
     :param benchmarks: names behind the bits of the column ``contamination``.
     """
+    con.execute("CREATE TABLE sheets (shard INTEGER, path VARCHAR)")
+    con.executemany("INSERT INTO sheets VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(contexts)])
+    con.execute(f"""
+        CREATE VIEW contexts AS
+        SELECT s.shard, f.file_row_number AS row,
+               list_transform(list_filter(f.context, lambda m: m.role = 'user'), lambda m: m.content) AS said
+        FROM read_parquet({files(contexts)}, file_row_number = true, filename = true) f JOIN sheets s ON s.path = f.filename
+    """)
     con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
     con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(pools)])
     con.execute(f"""
@@ -62,7 +77,11 @@ def gather(
         SELECT s.shard, p.* EXCLUDE (filename) REPLACE ({_systems(recipe)} AS system) FROM read_parquet({files(pools)}, filename = true) p
         JOIN shards s ON s.path = p.filename
     """)
-    con.execute(f"CREATE TABLE units AS {_units(recipe, benchmarks)}")
+    con.execute(f"""
+        CREATE TABLE units AS
+        SELECT u.*, c.said[u.skip // 2 + 1] AS opening
+        FROM ({_units(recipe, benchmarks)}) u JOIN contexts c USING (shard, row)
+    """)
     _read_systems(con, tokenizer)
 
 
@@ -158,7 +177,8 @@ def _units(recipe: SetRecipe, benchmarks: list[str]) -> str:
                    c.tokens - coalesce(p.bad_tokens, 0) AS tokens,
                    c.turns - coalesce(p.bad_turns + 1, 0) AS turns,
                    -- who was pointed to help in what is left out was, for a reader, not pointed there
-                   CASE WHEN p.bad_turns IS NULL THEN c.helped_before ELSE coalesce(p.help_turns > p.bad_turns, false) END AS helped_before),
+                   CASE WHEN p.bad_turns IS NULL THEN c.helped_before ELSE coalesce(p.help_turns > p.bad_turns, false) END
+                       AS helped_before),
                p.harmful, false AS tainted, false AS spoilt, coalesce(p.bad_turns + 1, 0) AS skip
         {joined}
     """
@@ -171,7 +191,8 @@ def _past(recipe: SetRecipe, benchmarks: list[str]) -> str:
     ``at_risk``: now or before. ``bad_turns`` and ``bad_tokens``: messages and tokens before the last earlier reply that must not be
     imitated, and up to it; ``help_turns``: of the last that points to help. ``tainted``: an earlier prompt or reply may be used nowhere.
     """
-    never = f"coalesce(gives_method, false) OR coalesce(harmful, false) OR coalesce(prompt_safety_harm >= {recipe.filters.prompt_harm!r}, false)"
+    never = "coalesce(gives_method, false) OR coalesce(harmful, false)"
+    never += f" OR coalesce(prompt_safety_harm >= {recipe.filters.prompt_harm!r}, false)"
     if benchmarks:
         never += " OR coalesce(contamination <> 0, false)"
     bad = "taints OR coalesce(at_risk, true) AND (NOT coalesce(points_to_help OR helped_before, false) OR coalesce(abandons, false))"
@@ -179,7 +200,8 @@ def _past(recipe: SetRecipe, benchmarks: list[str]) -> str:
     earlier = "PARTITION BY shard, document ORDER BY turns RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
     return f"""
         WITH said AS (
-            SELECT shard, row, source, document, turns, tokens, risk, points_to_help, helped_before, abandons, {", ".join(get_args(Conduct))},
+            SELECT shard, row, source, document, turns, tokens, risk, points_to_help, helped_before, abandons,
+                   {", ".join(get_args(Conduct))},
                    {_harmful(recipe.filters.harm, recipe.effort)} AS harmful, {never} AS taints,
                    turn = min(turn) OVER (PARTITION BY shard, document, turns) AS goes_on
             FROM candidates
@@ -220,7 +242,7 @@ def _never(recipe: SetRecipe, benchmarks: list[str]) -> str:
         if take.where
     ]
     cases.append(f"WHEN tokens > {recipe.lengths.tokens} THEN 'too_long'")
-    cases.append(f"WHEN turns >= {recipe.lengths.turns} THEN 'too_many_turns'")
+    cases.append(f"WHEN turns > {recipe.lengths.turns} THEN 'too_many_turns'")
     return f"CASE {' '.join(cases)} END"
 
 

@@ -119,7 +119,7 @@ class Lengths(_Strict):
     """Bounds of an example.
 
     :param tokens: most tokens of all messages together.
-    :param turns: most messages; a longer conversation is ended earlier.
+    :param turns: most messages before the reply.
     :param prompt_words, reply_words: fewest and most words of the last user turn and of the reply.
     """
 

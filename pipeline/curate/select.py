@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
@@ -14,12 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from classifiers.scorer import Scorer
+from pipeline.catalog import facet_cuts
 from pipeline.console import Progress
 from pipeline.curate.baselines import Baselines, baselines
 from pipeline.curate.choose import Limit, best_of_each, groups, near_pairs, pick, promising, spread, without_repeats
+from pipeline.curate.columns import behaviour_cuts
 from pipeline.curate.constitution import Constitution
 from pipeline.curate.judge import gather, judge, text
-from pipeline.curate.material import Judged, material
+from pipeline.curate.material import Judged, material, subjects, with_said
 from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.reviewed import reviewed
 from pipeline.database import connect
@@ -83,6 +88,9 @@ def select_key(
         benchmarks=benchmarks,
         reviews=reviews,
         encoder=Scorer.load().version,
+        # conditions compare with these, and they may be set anew without a new score
+        cuts=[Scorer.load(effort=recipe.effort).thresholds, facet_cuts(), behaviour_cuts()],
+        libraries={name: version(name) for name in ("pyversity", "scipy")},
     )
 
 
@@ -121,26 +129,22 @@ def run_select(
         store.scratch("select") as scratch,
         connect(scratch, recipe.memory, workers) as con,
     ):
-        try:
-            gather(con, recipe, places, load_tokenizer(tokenizer), benchmarks)
+        with _computing(recipe):
+            sheets = [store.path("candidates", name) / "candidates.parquet" for name in candidates]
+            gather(con, recipe, places, sheets, load_tokenizer(tokenizer), benchmarks)
             people = reviewed(con, store, candidates, decisions)
             judge(con, recipe, constitution, benchmarks, people.single)
-        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-            raise UserError(
-                f"a condition cannot be computed for every candidate: {str(error).splitlines()[0]}",
-                where=recipe.place("filters", "drop"),
-                fix="look at the conditions and at `order`; try_cast gives null instead of an error",
-            ) from None
         looked: list[Looked] = []
         for form in forms_of(recipe):
-            judged = material(con, recipe, form, people)
+            with _computing(recipe):
+                judged = material(con, recipe, form, people)
             if not len(judged):
                 raise UserError(
                     f"no {_NAMES[form]} is left to choose from: {_reasons(con)}",
                     where=recipe.place("filters"),
                     fix="loosen the filters, or add sources; ledger columns are explained in shards/README.md",
                 )
-            looked.append(_look(store, recipe, form, judged, workers, progress))
+            looked.append(_look(con, store, recipe, form, judged, workers, progress))
         chosen: list[pa.Table] = []
         report: dict[str, Any] = {"forms": {}, "notes": [], "reviews": people.facts}
         for part, (clusters, splits) in zip(looked, _splits(looked, recipe), strict=True):
@@ -163,6 +167,18 @@ def run_select(
         if "pair" in forms_of(recipe):
             report["baselines"] = _baselines(con, recipe).summary()
         meta.update(report)
+
+
+@contextmanager
+def _computing(recipe: SetRecipe) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+        raise UserError(
+            f"a condition cannot be computed for every candidate: {str(error).splitlines()[0]}",
+            where=recipe.place("filters", "drop"),
+            fix="look at the conditions, also of `quotas`, and at `order`; try_cast gives null instead of an error",
+        ) from None
 
 
 _NAMES = {"sft": "example", "pair": "pair", "single": "single reply"}
@@ -197,11 +213,20 @@ def _size(recipe: SetRecipe, form: str) -> int:
     return recipe.pairs.unpaired if form == "single" else recipe.size
 
 
-def _look(store: Store, recipe: SetRecipe, form: str, judged: Judged, workers: int, progress: Progress) -> Looked:
+def _look(
+    con: duckdb.DuckDBPyConnection,
+    store: Store,
+    recipe: SetRecipe,
+    form: str,
+    judged: Judged,
+    workers: int,
+    progress: Progress,
+) -> Looked:
     quality = judged.rows["quality"].to_numpy().astype(np.float64)
     keep = promising(quality, judged.limits, _size(recipe, form), recipe.diversity.pool)
-    rows = judged.rows.take(pa.array(keep))
-    vectors = embeddings(store, [judged.subjects[i] for i in keep], workers, progress)
+    # texts of these alone: there may be a million others
+    rows = with_said(con, judged.rows.take(pa.array(keep)))
+    vectors = embeddings(store, subjects(rows), workers, progress)
     pairs = near_pairs(vectors, recipe.duplicates.similarity)
     return Looked(form, judged, keep, rows, quality[keep], vectors, np.concatenate([pairs, same_prompt(rows)]))
 
@@ -416,7 +441,7 @@ def _outcomes(con: duckdb.DuckDBPyConnection, forms: list[str], out: str) -> Non
                    FROM ({" UNION ALL ".join(uses)}) GROUP BY shard, row) u USING (shard, row)
         ORDER BY j.shard, j.row
     """)
-    con.execute(f"COPY outcomes TO {text(out)} (FORMAT parquet, COMPRESSION zstd)")
+    con.execute(f"COPY (SELECT * FROM outcomes ORDER BY shard, row) TO {text(out)} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _ledger(con: duckdb.DuckDBPyConnection, decisions: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 def test_near_pairs_are_those_of_the_whole_matrix():
     rng = np.random.default_rng(0)
-    vectors = unit(rng.normal(size=(3000, 8)))  # more than a block
+    vectors = unit(rng.normal(size=(9000, 8)))[:9000]  # more than a block
     found = {tuple(pair) for pair in near_pairs(vectors, 0.97).tolist()}
     rows, columns = np.nonzero(np.triu(vectors @ vectors.T >= 0.97, 1))
     assert found == set(zip(rows.tolist(), columns.tolist(), strict=True))
@@ -131,3 +131,13 @@ def test_caps_always_hold_and_nothing_is_chosen_twice(rows, size, quotas):
             assert chosen[limit.members].sum() <= max(1, limit.at_most * chosen.sum())
     if not limits:
         assert chosen.sum() == min(rows, size)
+
+
+def test_a_share_of_nothing_lets_nothing_in_and_a_balance_may_lean_as_far_as_it_may():
+    members = np.arange(100) < 10
+    chosen = pick(np.arange(100), [Limit("none", members, 0.0, 0.0)], 20, np.zeros(100, dtype=bool))
+    assert chosen.sum() == 20 and not chosen[members].any()
+    more = np.array([1] * 45 + [-1] * 30 + [0] * 5)
+    limits = [Limit("more", more, -1.0, 0.04), Limit("less", -more, -1.0, 0.04)]
+    chosen = pick(np.arange(80), limits, 100, np.zeros(80, dtype=bool))
+    assert (chosen.sum(), more[chosen].sum()) == (67, 2)
