@@ -143,7 +143,7 @@ def curate(
 ) -> None:
     """Make a fine-tuning or preference set: threads become conversations, the best and most various are chosen.
 
-    Example: `wellmix curate recipes/sample-support.yaml --set size=40`
+    Example: `wellmix curate recipes/sample-set.yaml --set size=40`
     """
     from pipeline.curate import run_curate
     from pipeline.report import print_set
@@ -306,6 +306,8 @@ def publish(
             )
         done = f"{len(pushed.files):,} files sent" if pushed.changed else "nothing to do"
         console.print(f"{escape(pushed.url)}: {done} ({pushed.commit[:8]})", soft_wrap=True)
+        for kept in pushed.kept:
+            console.print(f"kept as people wrote it on the hub: {escape(kept)}", soft_wrap=True)
         _print_notes(pushed.notes)
     if json:
         _print_json(_plain(staged) | {"push": pushed.summary() if pushed else None})

@@ -591,26 +591,30 @@ def print_diff(diff: Diff) -> None:
 def _print_rows(diff: Diff) -> None:
     if not diff.rows:
         return
-    for name, group in groupby(
-        sorted(diff.rows, key=lambda rows: (rows.format, rows.source)), key=lambda rows: rows.format
-    ):
-        unit = "copies of documents" if diff.kind == "mix" else "examples"
-        table = Table(title=f"\n{escape(name)}: {unit}", title_justify="left", box=None, pad_edge=False)
+    # formats of a set often hold the same examples, laid out in another way: those are one table
+    tables: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    ordered = sorted(diff.rows, key=lambda rows: (rows.format, rows.source))
+    for name, group in groupby(ordered, key=lambda rows: rows.format):
+        lines = tuple(_cells(source, list(found)) for source, found in groupby(group, key=lambda rows: rows.source))
+        tables.setdefault(lines, []).append(name)
+    unit = "copies of documents" if diff.kind == "mix" else "examples"
+    for lines, names in tables.items():
+        table = Table(title=f"\n{escape(', '.join(names))}: {unit}", title_justify="left", box=None, pad_edge=False)
         table.add_column("source")
         for heading in (*FATES, "moved", "tokens + / -"):
             table.add_column(heading, justify="right")
-        for source, found in groupby(group, key=lambda rows: rows.source):
-            lines = list(found)
-            cells = [sum(rows.rows for rows in lines if rows.fate == fate) for fate in FATES]
-            moved = sum(rows.rows for rows in lines if rows.moved)
-            came, went = (sum(rows.tokens for rows in lines if rows.fate == fate) for fate in ("added", "removed"))
-            table.add_row(
-                escape(source or "-"),
-                *(f"{cell:,}" if cell else "-" for cell in cells),
-                f"{moved:,}" if moved else "-",
-                f"+{came:,} / -{went:,}" if came or went else "-",
-            )
+        for cells in lines:
+            table.add_row(*map(escape, cells))
         console.print(table)
+
+
+def _cells(source: str, lines: list[Rows]) -> tuple[str, ...]:
+    """A source's line of the table."""
+    counts = [sum(rows.rows for rows in lines if rows.fate == fate) for fate in FATES]
+    counts.append(sum(rows.rows for rows in lines if rows.moved))
+    came, went = (sum(rows.tokens for rows in lines if rows.fate == fate) for fate in ("added", "removed"))
+    tokens = f"+{came:,} / -{went:,}" if came or went else "-"
+    return (source or "-", *(f"{count:,}" if count else "-" for count in counts), tokens)
 
 
 def _print_changes(title: str, changes: list[Change]) -> None:

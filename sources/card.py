@@ -198,7 +198,9 @@ class Card(_Strict):
                     if self.license.id == "none-stated"
                     else f"licence {self.license.id}"
                 )
-                return f"{stated} does not allow {use}" + (f" ({self.license.note})" if self.license.note else "")
+                return f"{stated} does not allow {use}{' use' if use == 'commercial' else ''}" + (
+                    f" ({self.license.note})" if self.license.note else ""
+                )
         return None
 
     @property

@@ -9,6 +9,7 @@ from collections import defaultdict
 from pipeline.publish.facts import Publication
 from pipeline.publish.tally import Work
 from pipeline.publish.terms import license_url
+from pipeline.publish.words import cell, linked, many
 
 #: Works of a source that the page lists; all of them are in the CSV.
 LISTED = 25
@@ -61,7 +62,7 @@ def attribution_sections(pub: Publication) -> dict[str, str]:
         url = facts.get("license_url") or license_url(facts["license"])
         lines += ["", f"## {facts['title']}", ""]
         lines += [
-            f"- Source: `{name}`, {sum(work.rows for work in found):,} rows of {_works(len(found))}",
+            f"- Source: `{name}`, {sum(work.rows for work in found):,} rows of {many(len(found), 'work')}",
             f"- Citation: {' '.join(facts['citation'].split())}",
             f"- Licence: {linked(facts['license'], url)}",
         ]
@@ -106,17 +107,3 @@ def license_sections(pub: Publication) -> dict[str, str]:
         parts += ["", *(f"- {note}" for note in terms.notes)]
     parts += ["", "This page says what the sources state; it is no legal advice."]
     return {"licence": "\n".join(parts)}
-
-
-def linked(name: str, url: str | None) -> str:
-    """A licence with its address."""
-    return f"[{name}]({url})" if url else name
-
-
-def cell(text: str) -> str:
-    """Text that can stand in a cell of a Markdown table."""
-    return " ".join(text.replace("|", "\\|").replace("<!--", "&lt;!--").split())
-
-
-def _works(number: int) -> str:
-    return "1 work" if number == 1 else f"{number:,} works"

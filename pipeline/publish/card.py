@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import classifiers
-from pipeline.publish.attribution import cell, linked
 from pipeline.publish.citations import bibtex
 from pipeline.publish.facts import Publication
 from pipeline.publish.samples import CHOICE, SHOWN, TOKENS
+from pipeline.publish.setcard import counted, crisis_rule, held, review, set_rules, set_tables
+from pipeline.publish.words import cell, linked, many
 
 _FORMATS = {
     "messages": "`messages`: a list of `role` and `content`; conversations to imitate (TRL `SFTTrainer`)",
@@ -34,6 +35,7 @@ def sections(pub: Publication) -> dict[str, str]:
         "use": _use(pub),
         "composition": _composition(pub),
         "making": _making(pub),
+        "review": review(pub) if pub.kind == "set" else "",
         "scores": _scores(pub),
         "licence": _licence(pub),
         "biases": _biases(pub),
@@ -50,13 +52,13 @@ def sections(pub: Publication) -> dict[str, str]:
 
 def description(pub: Publication) -> str:
     """What the dataset is, in plain words; also the description in ``croissant.json``."""
-    total = sum(pub.tally.tokens_of(pub.default).values())
-    count = f"{pub.rows(pub.default):,} {pub.noun}s, {total:,} tokens, from {_many(len(pub.sources), 'source')}"
-    what = (
-        "Texts about people's lives, chosen and weighted to let language models learn of human wellbeing"
-        if pub.kind == "mix"
-        else "Conversations in which somebody is supported, chosen to let language models learn to help"
-    )
+    count = f"{held(pub)}, from {many(len(pub.sources), 'source')}"
+    if pub.kind == "mix":
+        what = "Texts about people's lives, chosen and weighted to let language models learn of human wellbeing"
+    elif pub.recipe.get("task") == "preference":
+        what = "Replies to people, with what speaks for one over another, chosen to let language models learn to help"
+    else:
+        what = "Conversations in which somebody is supported, chosen to let language models learn to help"
     said = pub.recipe.get("description") or ""
     return " ".join(part for part in (said.strip(), f"{what}: {count}.") if part)
 
@@ -75,11 +77,18 @@ def _summary(pub: Publication) -> str:
         "dataset makes a choice of such text that can be seen, questioned and changed.",
         "",
         "**Meant for** "
-        + ("pretraining and continued pretraining" if pub.kind == "mix" else "fine-tuning and preference training")
+        + training_use(pub)
         + ", and research on either. **Not meant for** judging, diagnosing, profiling or finding people, for crisis "
         "triage, or as a model of clinical care.",
     ]
     return "\n".join(lines)
+
+
+def training_use(pub: Publication) -> str:
+    """What it is for; also in ``croissant.json``."""
+    if pub.kind == "mix":
+        return "pretraining and continued pretraining"
+    return "preference training" if pub.recipe.get("task") == "preference" else "supervised fine-tuning"
 
 
 def _use(pub: Publication) -> str:
@@ -121,8 +130,6 @@ def _composition(pub: Publication) -> str:
     counts, tokens = pub.tally.of(pub.default), pub.tally.tokens_of(pub.default)
     total = sum(tokens.values()) or 1
     lines = ["## Composition", ""]
-    if len(pub.schemas) > 1:
-        lines += [f"Of config `{pub.default}`, all splits:", ""]
     order = sorted(counts, key=lambda name: (-tokens[name], name))
     if pub.kind == "mix":
         lines += [
@@ -140,18 +147,8 @@ def _composition(pub: Publication) -> str:
             )
         lines += _groups(pub)
     else:
-        lines += [
-            "| source | what it is | family | written by | examples | share | tokens |",
-            "|---|---|---|---|---:|---:|---:|",
-        ]
-        rows = sum(counts.values()) or 1
-        for name in sorted(counts, key=lambda name: (-counts[name], name)):
-            facts = pub.sources[name]
-            lines.append(
-                f"| `{name}` | {cell(facts['title'])} | {facts['family']} | {facts['origin']} | {counts[name]:,} "
-                f"| {counts[name] / rows:.1%} | {tokens[name]:,} |"
-            )
-        lines += _set_tables(pub)
+        lines += _set_sources(pub)
+        lines += set_tables(pub)
     if facets := pub.manifest.get("facets"):
         lines += ["", "Facets of wellbeing (share of tokens in which each is present, as the classifiers see it):", ""]
         lines += ["| facet | of all that qualified | in this mix |", "|---|---:|---:|"]
@@ -193,53 +190,32 @@ def _groups(pub: Publication) -> list[str]:
     return lines
 
 
-def _set_tables(pub: Publication) -> list[str]:
-    lines: list[str] = []
-    if quotas := pub.manifest.get("quotas"):
-        lines += [
-            "",
-            "Quotas (shares of the examples):",
-            "",
-            "| of | at least | at most | is | met |",
-            "|---|---:|---:|---:|---|",
-        ]
-        for quota in quotas:
-            shares = " | ".join(_share(quota.get(name)) for name in ("at_least", "at_most", "share"))
-            lines.append(f"| {cell(str(quota['name']))} | {shares} | {'yes' if quota['met'] else '**no**'} |")
-    if principles := pub.manifest.get("principles"):
-        named = (pub.manifest.get("constitution") or {}).get("name")
-        lines += ["", f"Principles{f' of the constitution {named!r}' if named else ''} that examples show:", ""]
-        lines += ["| principle | what it says | examples |", "|---|---|---:|"]
-        for principle in principles:
-            lines.append(
-                f"| `{principle['id']}` | {cell(str(principle.get('text') or ''))} | "
-                f"{principle.get('examples') or 0:,} |"
-            )
-    for name, title in (
-        ("author_kind", "Who wrote the reply"),
-        ("why", "What speaks for the reply"),
-        ("behaviours", "What replies do"),
-    ):
-        if values := pub.tally.values.get(name):
-            lines += [
-                "",
-                f"{title}: " + ", ".join(f"{cell(str(value))} {number:,}" for value, number in values.items()) + ".",
-            ]
-    if rules := (pub.manifest.get("baselines") or {}).get("all"):
-        lines += [
-            "",
-            "How often a simple rule picks the chosen reply (half is chance; a set that length predicts is a bad one):",
-            "",
-        ]
-        lines += ["| rule | pairs | accuracy | 95 % interval |", "|---|---:|---:|---|"]
-        for rule in rules:
-            interval = f"{rule['low']:.1%} to {rule['high']:.1%}"
-            lines.append(f"| {cell(rule['name'])} | {rule['pairs']:,} | {rule['accuracy']:.1%} | {interval} |")
+def _set_sources(pub: Publication) -> list[str]:
+    """Sources of a set: by pairs and single replies where it holds both."""
+    forms = counted(pub)
+    counts = {config: pub.tally.of(config) for config in forms}
+    tokens = {config: pub.tally.tokens_of(config) for config in forms}
+    heads = " | ".join(f"{noun} | share" for noun in forms.values())
+    lines = [
+        "All splits; each config holds the same examples, laid out in another way:"
+        if len(pub.schemas) > 1 and len(forms) == 1
+        else "All splits:",
+        "",
+        f"| source | what it is | family | written by | {heads} | tokens |",
+        "|---|---|---|---|" + "---:|---:|" * len(forms) + "---:|",
+    ]
+    order = sorted(pub.sources, key=lambda name: (*(-counts[config].get(name, 0) for config in forms), name))
+    for name in order:
+        facts = pub.sources[name]
+        cells = []
+        for config in forms:
+            number = counts[config].get(name, 0)
+            cells.append(f"{number:,} | {number / (pub.rows(config) or 1):.1%}")
+        total = sum(tokens[config].get(name, 0) for config in forms)
+        lines.append(
+            f"| `{name}` | {cell(facts['title'])} | {facts['family']} | {facts['origin']} | {' | '.join(cells)} | {total:,} |"
+        )
     return lines
-
-
-def _share(value: Any) -> str:
-    return f"{value:.0%}" if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 
 def _making(pub: Publication) -> str:
@@ -272,7 +248,7 @@ def _making(pub: Publication) -> str:
             "near-duplicate prompts, spread over situations, and held to quotas."
         )
     lines += [f"{number}. {step}" for number, step in enumerate(steps, 1)]
-    lines += ["", *_thresholds(pub), *_ledger(pub)]
+    lines += ["", *_thresholds(pub), *(set_rules(pub) if pub.kind == "set" else []), *_ledger(pub)]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip())
 
 
@@ -283,7 +259,10 @@ def _thresholds(pub: Publication) -> list[str]:
             cuts = pub.figures.thresholds[pub.effort]
             limits["harm"] = {name: cuts[f"safety_{name}"] for name in ("harm", "harm_short", "harm_long")}
         limits |= {name: pub.recipe[name] for name in _SET_LIMITS if name in pub.recipe}
-        limits["filters"] = {name: value for name, value in limits["filters"].items() if name not in limits}
+        for name in ("prompt_similarity", "tokens"):  # said by `duplicates` and `lengths`
+            limits.pop(name, None)
+        told = {*limits, "drop"}  # rules have a table of their own
+        limits["filters"] = {name: value for name, value in limits["filters"].items() if name not in told}
         if pub.recipe["task"] == "sft":
             limits.pop("pairs", None)
     quality, languages = limits.pop("quality", {}), limits.pop("languages", {})
@@ -390,7 +369,8 @@ def _licence(pub: Publication) -> str:
         counts[work.source] += work.rows
     lines += [
         "",
-        "| source | licence of its texts | attribution | share-alike | non-commercial | rows |",
+        "| source | licence of its texts | attribution | share-alike | non-commercial | "
+        f"{'rows, all configs' if len(pub.schemas) > 1 else 'rows'} |",
         "|---|---|---|---|---|---:|",
     ]
     for row in terms.rows:
@@ -406,17 +386,20 @@ def _licence(pub: Publication) -> str:
 
 
 def _biases(pub: Publication) -> str:
-    counts = pub.tally.of(pub.default)
+    mix = pub.kind == "mix"
+    # as the table of sources has it: of a mix what a model reads, of a set what it is shown
+    counts = pub.tally.tokens_of(pub.default) if mix else pub.tally.of(pub.default)
+    unit = "tokens" if mix else {"preference": "pairs"}.get(pub.default, "rows")
     top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3]
-    rows = sum(counts.values()) or 1
+    total = sum(counts.values()) or 1
     simulated = sum(number for name, number in counts.items() if pub.sources[name]["origin"] == "simulated")
+    largest = ", ".join(f"`{name}` ({number / total:.0%})" for name, number in top)
     lines = [
         "## Known biases",
         "",
-        f"- **Whose voices.** {len(counts)} sources, and "
-        f"{', '.join(f'`{name}` alone gives {number / rows:.0%}' for name, number in top)} of the rows. Languages: "
+        f"- **Whose voices.** {many(len(counts), 'source')}; the largest by {unit}: {largest}. Languages: "
         f"{', '.join(pub.languages) or 'not known'}. Who the writers are is not known (`DATA_STATEMENT.md`).",
-        f"- **Invented speakers.** {simulated / rows:.0%} of the rows come from sources whose speakers are simulated.",
+        f"- **Invented speakers.** {simulated / total:.0%} of the {unit} come from sources whose speakers are simulated.",
         "- **What the classifiers prefer.** Their errors become this dataset's: a group whose texts they remove more "
         "often speaks less here. Gaps measured that are larger than their interval (test corpus, group: difference "
         "from the rest; *marked* tweets show features of African American English):",
@@ -431,7 +414,11 @@ def _privacy(pub: Publication) -> str:
     total = sum(found.values())
     lines = ["## Personal data", ""]
     if found:
-        kinds = ", ".join(f"{name} {number:,}" for name, number in found.items())
+        looked_for = (pub.recipe.get("ingest") or {}).get("names")
+        kinds = ", ".join(
+            f"{'name of the author of a post' if name == 'name' and not looked_for else name} {number:,}"
+            for name, number in found.items()
+        )
         lines.append(
             f"Before anything was written, {total:,} pieces of personal data in the sources were replaced by typed "
             f"placeholders such as `[EMAIL_1]`: {kinds}. (Counted in all that was read, not only in what is here.) "
@@ -499,8 +486,9 @@ def _crisis(pub: Publication) -> str:
             "missed, stands above."
         )
     else:
+        lines += crisis_rule(pub)
         lines += [
-            f"- Left out because {said}: {_many(number, 'candidate')}."
+            f"- Left out because {said}: {many(number, 'candidate')}."
             for name, said in _DANGERS.items()
             if (number := pub.left_out(name))
         ]
@@ -543,7 +531,8 @@ def _examples(pub: Publication) -> str:
     chosen = f"Up to {SHOWN} training rows of {TOKENS[0]} to {TOKENS[1]} tokens, {CHOICE}."
     if not pub.samples:
         return "\n".join([*lines, f"None: no row qualifies to be shown. ({chosen})"])
-    lines += [f"{chosen} They are not typical: the rest is longer, and harder."]
+    pair = " Of a pair only the chosen reply is shown." if pub.default == "preference" else ""
+    lines += [f"{chosen} They are not typical: the rest is longer, and harder.{pair}"]
     for sample in pub.samples:
         text = "\n\n".join(f"{role}: {what}" if role else what for role, what in sample.turns)
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
@@ -604,13 +593,9 @@ def _versions(pub: Publication) -> str:
         number = f"version {pub.parent['version']}" if pub.parent.get("version") else ""
         lines.append(f"It follows {', '.join(part for part in (place, number, content) if part)}.")
     else:
-        lines.append("It follows no other.")
+        lines.append("It is the first version.")
     versions = pub.manifest.get("versions", {})
     made = [f"{name} {value}" for name, value in versions.items() if isinstance(value, str)]
     lines += ["", f"Made with {', '.join(made)}.", ""]
     lines.append("Sections between `wellmix` comments are written by wellmix; edit them, and your words stay.")
     return "\n".join(lines)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.publish.attribution import changes
-from pipeline.publish.card import description
+from pipeline.publish.card import description, training_use
 from pipeline.publish.facts import Publication
 from pipeline.publish.terms import license_url
 
@@ -187,7 +187,6 @@ def _responsible(pub: Publication) -> dict[str, Any]:
     """Fields of the responsible-AI vocabulary for which there are facts."""
     sources = ", ".join(f"{facts['title']} ({name})" for name, facts in sorted(pub.sources.items()))
     redactions = ", ".join(f"{name} {number}" for name, number in pub.redactions.items())
-    use = "pretraining" if pub.kind == "mix" else "fine-tuning and preference training"
     sensitive = [
         "Texts may tell of health, mental health, relationships, sexuality, faith and money of the people who wrote "
         "them.",
@@ -212,8 +211,12 @@ def _responsible(pub: Publication) -> dict[str, Any]:
             "Near-duplicates, benchmark items, unsafe texts and texts of poor form left out.",
         ],
         "rai:dataAnnotationProtocol": (
-            "No person annotated these rows for this dataset; scores are the classifiers', evidence of replies is the "
-            "sources' own."
+            (
+                f"People reviewed examples ({sum(pub.decisions.values())} decisions). "
+                if pub.decisions
+                else "No person annotated these rows for this dataset. "
+            )
+            + "Scores are the classifiers', evidence of replies is the sources' own."
         ),
         "rai:machineAnnotationTools": [f"wellmix classifiers, version {pub.scored_by}"]
         if pub.scored_by
@@ -224,7 +227,7 @@ def _responsible(pub: Publication) -> dict[str, Any]:
             "English only is scored; texts of other languages carry no scores.",
             "Licences and consent are as the sources state them.",
         ],
-        "rai:dataUseCases": [f"Training of language models: {use}.", "Research on what such data does."],
+        "rai:dataUseCases": [f"Training of language models: {training_use(pub)}.", "Research on what such data does."],
         "rai:personalSensitiveInformation": sensitive,
         "rai:dataReleaseMaintenancePlan": (
             f"Removal of a text: {pub.contact or 'the contact of its source, in README.md'}. A removed text is not in "

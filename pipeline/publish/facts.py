@@ -110,6 +110,15 @@ class Publication:
                 total[name] = total.get(name, 0) + number
         return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
+    @property
+    def decisions(self) -> dict[str, int]:
+        """What people decided about examples, one by one."""
+        total: dict[str, int] = {}
+        for counts in ((self.manifest.get("reviews") or {}).get("decisions") or {}).values():
+            for decision, number in counts.items():
+                total[decision] = total.get(decision, 0) + number
+        return dict(sorted(total.items()))
+
     def left_out(self, prefix: str) -> int:
         """How many were left out for reasons that begin so, in all stages of the ledger."""
         return sum(

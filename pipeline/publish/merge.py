@@ -41,12 +41,23 @@ class Merged:
 
 
 @dataclass(frozen=True)
-class _Section:
+class Section:
+    """A marked section of a page.
+
+    :param start, end: of the section with its markers, in the page's body.
+    :param hash: of the text as we wrote it; None where its marker has none.
+    """
+
     name: str
     start: int
     end: int
     content: str
     hash: str | None
+
+    @property
+    def edited(self) -> bool:
+        """Whether a person changed what we wrote."""
+        return self.hash not in (None, section_hash(self.content))
 
 
 def merge_page(
@@ -68,16 +79,15 @@ def merge_page(
     """
     text = existing or ""
     newline = "\r\n" if re.match(r"[^\n]*\r\n", text) else "\n"
-    front = _FRONT.match(text)
-    body = text[front.end() :] if front else text.removeprefix("\ufeff")
+    front, front_yaml, body = split_page(text)
     kept: list[str] = []
     top = ""
     if header is not None:
-        yaml_text, kept_keys = _merge_header(front["yaml"] if front else "", header, before, newline, page)
+        yaml_text, kept_keys = _merge_header(front_yaml, header, before, newline, page)
         kept += [f"{page}: {key}" for key in kept_keys]
         top = f"---{newline}{yaml_text}---{newline}{'' if body.strip() else newline}"
     elif front:
-        top = text[: front.end()]
+        top = front
     body, kept_sections = _merge_body(body, sections, newline, page)
     kept += [f"{page}: section {name}" for name in kept_sections]
     return Merged(top + body, tuple(kept), dict(header or {}))
@@ -87,6 +97,21 @@ def section_hash(content: str) -> str:
     """Of a section's text; white space at ends of lines does not count."""
     plain = "\n".join(line.rstrip() for line in content.strip().splitlines())
     return hashlib.sha256(plain.encode()).hexdigest()[:12]
+
+
+def begin_mark(name: str, written: str) -> str:
+    """The line that begins a section.
+
+    :param written: hash of the text as we wrote it.
+    """
+    return f"<!-- wellmix:begin {name} sha256:{written} -->"
+
+
+def split_page(text: str) -> tuple[str, str, str]:
+    """A page's front with its lines of dashes, the YAML between them, and the body; the first two are empty where there is no front."""
+    if match := _FRONT.match(text):
+        return match[0], match["yaml"], text[match.end() :]
+    return "", "", text.removeprefix("\ufeff")
 
 
 @dataclass
@@ -102,13 +127,13 @@ def _merge_body(body: str, sections: dict[str, str], newline: str, page: str) ->
     kept: list[str] = []
     at = 0
     outside = ""
-    for section in _sections(body, page):
+    for section in marked_sections(body, page):
         between = body[at : section.start]
         outside += between
         at = section.end
         text = body[section.start : section.end]
         unsigned = section.hash is None and section.content.strip()
-        if unsigned or section.hash not in (None, section_hash(section.content)):
+        if unsigned or section.edited:
             kept.append(section.name)
         elif section.name in sections:
             text = _render(section.name, sections[section.name], newline)
@@ -138,13 +163,13 @@ def _merge_body(body: str, sections: dict[str, str], newline: str, page: str) ->
     return text if text.endswith("\n") else text + newline, kept
 
 
-def _sections(body: str, page: str) -> list[_Section]:
+def marked_sections(body: str, page: str) -> list[Section]:
     """The marked sections in the order of the page.
 
     :raises UserError: a marker without its partner, or a section that is there twice.
     """
     fix = "each `wellmix:begin NAME` needs one `wellmix:end NAME` after it, once in the page; or delete both"
-    found: list[_Section] = []
+    found: list[Section] = []
     opened: re.Match[str] | None = None
     for mark in _MARK.finditer(body):
         where = f"{page}: {mark[0]}"
@@ -158,7 +183,7 @@ def _sections(body: str, page: str) -> list[_Section]:
             raise UserError(f"section {mark['name']} ends and had not begun", where=where, fix=fix)
         else:
             content = body[opened.end() : mark.start()]
-            found.append(_Section(mark["name"], opened.start(), mark.end(), content, opened["hash"]))
+            found.append(Section(mark["name"], opened.start(), mark.end(), content, opened["hash"]))
             opened = None
     if opened is not None:
         raise UserError(f"section {opened['name']} has no end", where=f"{page}: {opened[0]}", fix=fix)
@@ -168,7 +193,7 @@ def _sections(body: str, page: str) -> list[_Section]:
 def _render(name: str, content: str, newline: str) -> str:
     content = content.strip()
     lines = [
-        f"<!-- wellmix:begin {name} sha256:{section_hash(content)} -->",
+        begin_mark(name, section_hash(content)),
         *content.splitlines(),
         f"<!-- wellmix:end {name} -->",
     ]

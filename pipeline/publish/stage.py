@@ -37,10 +37,11 @@ from sources.errors import UserError
 
 #: Layout of ``provenance.json``.
 SCHEMA_VERSION = 1
+CARD = "README.md"
 PROVENANCE = "provenance.json"
 CHECKSUMS = "checksums.sha256"
 #: Pages that people may edit, and that are merged; everything else is ours.
-PAGES = ("README.md", "DATA_STATEMENT.md", "ATTRIBUTION.md", "LICENSE.md")
+PAGES = (CARD, "DATA_STATEMENT.md", "ATTRIBUTION.md", "LICENSE.md")
 _SHARD = re.compile(r"[a-z]+-\d{5}-of-\d{5}\.parquet")
 
 
@@ -195,7 +196,7 @@ def _stage(
         parent=follows,
         changed=changed,
         kept=kept,
-        notes=_notes(pub),
+        notes=_notes(pub, by_row),
     )
 
 
@@ -466,8 +467,10 @@ def _place(source: Path, target: Path) -> None:
         os.replace(part, target)
 
 
-def _notes(pub: Publication) -> list[str]:
+def _notes(pub: Publication, by_row: bool) -> list[str]:
     notes = list(pub.terms.notes)
+    if by_row and not pub.terms.by_row:
+        notes.append(f"--by-row was not needed: {pub.terms.name} covers all rows, and stands in the header")
     if not pub.contact:
         notes.append("no contact for removals was given: the card names the sources' own only (--contact)")
     if pub.private:

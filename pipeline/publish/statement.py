@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from pipeline.publish.facts import Publication
+from pipeline.publish.setcard import held
+from pipeline.publish.words import many
 
 _FAMILIES = {
     "forum": "posts and replies of public communities and question-and-answer sites: written, asynchronous, to strangers",
@@ -54,11 +56,11 @@ def statement_sections(pub: Publication) -> dict[str, str]:
 def _curation(pub: Publication) -> str:
     said = pub.recipe.get("description") or "The recipe gives no description of its purpose."
     how = (
-        f"Texts come from {_number(len(pub.sources), 'source')} chosen by hand, in the shares the recipe sets. Which "
+        f"Texts come from {many(len(pub.sources), 'source')} chosen by hand, in the shares the recipe sets. Which "
         "documents of a source are in is decided by a hash of their ids, not by anybody's taste, after duplicates, "
         "unsafe texts, other languages and texts of poor form were left out."
         if pub.kind == "mix"
-        else f"Conversations come from {_number(len(pub.sources), 'source')} chosen by hand. Examples were ranked by the "
+        else f"Conversations come from {many(len(pub.sources), 'source')} chosen by hand. Examples were ranked by the "
         "measures the recipe names, spread over situations, and held to quotas; prompts that say the same count once."
     )
     return f"## Curation rationale\n\n{said}\n\n{how}"
@@ -111,8 +113,15 @@ def _speakers(pub: Publication) -> str:
 
 
 def _annotators(pub: Publication) -> str:
+    reviewed = sum(pub.decisions.values())
+    who = (
+        f"{many((pub.manifest.get('reviews') or {}).get('reviewers') or 0, 'person', 'people')} reviewed examples "
+        f"({many(reviewed, 'decision')}); who they are is not known. Nobody else annotated these rows for this dataset."
+        if reviewed
+        else "Nobody annotated these rows for this dataset."
+    )
     text = (
-        "## Annotator demographic\n\nNobody annotated these rows for this dataset. Scores come from classifiers that "
+        f"## Annotator demographic\n\n{who} Scores come from classifiers that "
         "learnt from labels of language models reading with a rubric (classifiers/MODEL_CARD.md of wellmix); "
         "whatever those models take for wellbeing, support or harm is in the scores."
     )
@@ -139,9 +148,7 @@ def _situation(pub: Publication) -> str:
 
 
 def _texts(pub: Publication) -> str:
-    rows = pub.rows(pub.default)
-    tokens = sum(pub.tally.tokens_of(pub.default).values())
-    lines = [f"{rows:,} {pub.noun}s, {tokens:,} tokens ({pub.recipe.get('tokenizer', 'not known')})."]
+    lines = [f"{held(pub)} ({pub.recipe.get('tokenizer', 'not known')})."]
     facets = pub.manifest.get("facets") or []
     if facets:
         lines.append(
@@ -157,7 +164,3 @@ def _texts(pub: Publication) -> str:
             + "."
         )
     return "## Text characteristics\n\n" + "\n\n".join(lines)
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

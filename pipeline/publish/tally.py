@@ -37,7 +37,8 @@ class Tally:
     :param works: every distinct work.
     :param languages: language -> rows of the default config; empty where rows have none.
     :param flags: what the default config holds of sensitive text: ``disclosure``, ``risk``, ``simulated``; only what its columns tell.
-    :param values: column -> value -> rows, of the default config: author_kind, why, behaviours, principles, situation.
+    :param values: column -> value -> rows, of the default config: author_kind, why, behaviours, principles, situation; and the system
+        prompts its conversations begin with, as ``system``.
     """
 
     rows: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -85,6 +86,13 @@ _VALUES = {
     "author_kind": "[author_kind]", "why": "[why.kind]", "behaviours": "behaviours", "principles": "principles", "situation": "[situation]",
 }  # fmt: skip
 
+#: The system prompt of a conversation, by the column that begins with it.
+_SYSTEM = {
+    "messages": "if(messages[1].role = 'system', messages[1].content, NULL)",
+    "prompt": "if(prompt[1].role = 'system', prompt[1].content, NULL)",
+    "conversations": "if(conversations[1].\"from\" = 'system', conversations[1].value, NULL)",
+}
+
 
 def count(data: list[DataFile], root: Path, scratch: Path, disclosure: float) -> Tally:
     """Count the published rows.
@@ -130,14 +138,16 @@ def _describe(con: duckdb.DuckDBPyConnection, table: str, tally: Tally, disclosu
         flags["disclosure"] = f"safety_disclosure >= {disclosure}"
     for name, condition in flags.items():
         tally.flags[name] = _number(con, f"SELECT count(*) FROM {table} WHERE {condition}")
-    for name, values in _VALUES.items():
-        if name in columns:
-            tally.values[name] = dict(
-                con.sql(
-                    f"SELECT value, count(*) FROM (SELECT unnest({values}) AS value FROM {table}) WHERE value IS NOT NULL "
-                    "GROUP BY 1 ORDER BY 2 DESC, 1"
-                ).fetchall()
-            )
+    listed = {name: values for name, values in _VALUES.items() if name in columns}
+    if first := next((found for name, found in _SYSTEM.items() if name in columns), None):
+        listed["system"] = f"[{first}]"
+    for name, values in listed.items():
+        tally.values[name] = dict(
+            con.sql(
+                f"SELECT value, count(*) FROM (SELECT unnest({values}) AS value FROM {table}) WHERE value IS NOT NULL "
+                "GROUP BY 1 ORDER BY 2 DESC, 1"
+            ).fetchall()
+        )
 
 
 def _number(con: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -35,6 +35,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.publish.words import many
 from sources.errors import UserError
 from sources.licenses import SPDX
 
@@ -130,10 +131,11 @@ def check_gates(manifest: Mapping[str, Any], sources: Mapping[str, Mapping[str, 
     recipe = manifest.get("recipe", {})
     if recipe.get("purpose") not in ("publish", "commercial"):
         raise UserError(
-            f"{recipe.get('name', 'this output')} was made for {recipe.get('purpose', 'no stated purpose')}: nothing "
-            "made for that leaves",
+            f"{recipe.get('name', 'this output')} was made for {recipe.get('purpose', 'no stated purpose')}, so it may "
+            "not be published: a source in it may allow no more than that",
             where="manifest.json: recipe.purpose",
-            fix="set `purpose: publish` in the recipe, take out the sources it then refuses, and make it again",
+            fix="set `purpose: publish` in the recipe, take out the sources it then refuses (`wellmix sources "
+            "--purpose publish` lists the others), and make it again",
         )
     refused = []
     for name, facts in sources.items():
@@ -149,7 +151,7 @@ def check_gates(manifest: Mapping[str, Any], sources: Mapping[str, Mapping[str, 
             refused.append(f"{name} (on what ground people's words are in it is unknown: consent.basis)")
     if refused:
         raise UserError(
-            f"{_many(len(refused), 'source')} may not be published: {'; '.join(refused)}",
+            f"{many(len(refused), 'source')} may not be published: {'; '.join(refused)}",
             where="manifest.json: sources",
             fix="take them out of the recipe and make it again; `purpose: publish` refuses such sources at once",
         )
@@ -185,8 +187,8 @@ def effective_terms(sources: Mapping[str, Mapping[str, Any]], *, by_row: bool = 
             raise UserError(
                 problem,
                 where="manifest.json: sources",
-                fix=f"publish them apart, a recipe each ({_together(table)}); or choose --by-row: a collection whose rows keep "
-                "their own licences, licence `other` in the header",
+                fix=f"make a recipe for each group and publish them apart: {_together(table)}. Or pass --by-row: a collection "
+                "without a licence of its own, `license: other` in the header, each row under its own licence",
             )
         notes = (problem, *notes)
         chosen = "LicenseRef-by-row"
@@ -265,7 +267,8 @@ def _combine(table: tuple[SourceTerms, ...]) -> tuple[str | None, str | None]:
         if strangers := [row for row in table if not _fits(row, family)]:
             same = [row for row in table if row.share_alike and _family(row.license) == family]
             return None, (
-                f"{_list(same)} is share-alike: the whole would have to be under it, and {_list(strangers)} cannot be"
+                f"no one licence covers all rows: {_list(same)} is share-alike, so the whole would have to be under it, but "
+                + "; ".join(_obstacle(row, family) for row in strangers)
             )
     own = {row.license for row in table if _kind(row) != "free"}
     # A whole under one of these may be under any later version; texts under version 4.0 are best not put under an earlier one.
@@ -295,11 +298,24 @@ def _together(table: tuple[SourceTerms, ...]) -> str:
     for family in sorted({_family(row.license) for row in table if row.share_alike}):
         members = [row.source for row in table if _fits(row, family)]
         if members:
-            groups.append(f"under {family}: {', '.join(members)}")
+            groups.append(f"{', '.join(members)} under {family}")
     if rest := [row for row in table if not row.share_alike]:
         licence, _ = _combine(tuple(rest))
-        groups.append(f"under {licence}: {', '.join(row.source for row in rest)}")
+        groups.append(f"{', '.join(row.source for row in rest)} under {licence}")
     return "; ".join(groups)
+
+
+def _obstacle(row: SourceTerms, family: str) -> str:
+    """Why a source's text cannot be part of a whole under a share-alike licence."""
+    if row.noncommercial and "NC" not in family.split("-"):
+        why = f"forbids commercial use, which {family} allows everybody"
+    elif row.share_alike:
+        why = "is share-alike as well, under its own terms"
+    elif row.license not in SPDX:
+        why = "has terms of its own, which cannot be put under another licence"
+    else:
+        why = f"has conditions that {family} does not keep"
+    return f"{_list([row])} {why}"
 
 
 def _list(rows: list[SourceTerms]) -> str:
@@ -329,8 +345,8 @@ def _notes(table: tuple[SourceTerms, ...], sources: Mapping[str, Mapping[str, An
         )
     if rows := [row for row in table if row.license in _NOTICE]:
         notes.append(
-            f"{named(rows)}: the licence asks that its copyright notice and text stay with copies; LICENSE.md links to "
-            "them, and to be strict their text is added to it."
+            f"{named(rows)}: the licence asks that its copyright notice and text stay with copies: `LICENSE.md` links to "
+            "them, and whoever passes the rows on should pass them on, too."
         )
     if rows := [row for row in table if _refused(row)]:
         notes.append(
@@ -344,7 +360,3 @@ def _notes(table: tuple[SourceTerms, ...], sources: Mapping[str, Mapping[str, An
             "for their consent."
         )
     return tuple(notes)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.curate import run_curate
 from pipeline.publish import Staged, stage
 from tests.publish.outputs import document, facts, talk, write_mix, write_set
 
@@ -50,3 +52,28 @@ def set_output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def staged_set(set_output: Path, tmp_path_factory: pytest.TempPathFactory) -> Staged:
     """The set, published."""
     return stage(set_output, tmp_path_factory.mktemp("hub") / "calm-talks", contact="mailto:data@example.org")
+
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture(scope="session")
+def curate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Curates a recipe of the synthetic sample, with changes, once for all tests; gives the folder of the set."""
+    root = tmp_path_factory.mktemp("curated")
+    made: dict[tuple[Path, tuple[str, ...]], Path] = {}
+
+    def run(recipe: str | Path, *changes: str) -> Path:
+        path = RECIPES / f"{recipe}.yaml" if isinstance(recipe, str) else recipe
+        if (path, changes) not in made:
+            made[path, changes] = run_curate(
+                path,
+                out=root / f"{len(made)}" / path.stem,
+                store_root=root / "store",
+                workers=1,
+                overrides=["effort=fast", *changes],
+                show_progress=False,
+            ).out
+        return made[path, changes]
+
+    return run

@@ -210,16 +210,50 @@ def write_set(
         "name": "calm-talks",
         "recipe": {
             "name": "calm-talks", "description": "Friendly answers, for the tests.", "purpose": "publish", "task": "sft",
-            "sources": {name: {} for name in sources}, "order": {"support": 1.0}, "filters": {"languages": ["en"]}, "effort": "best",
-            "ingest": {"names": False}, "tokenizer": "o200k_base",
+            "sources": {name: {} for name in sources}, "order": {"support": 1.0},
+            "filters": {"languages": ["en"], "drop": [{"where": "support < 1 OR contains(reply, '|')", "reason": "weak"}]},
+            "simulated": 0.2, "effort": "best", "ingest": {"names": False}, "tokenizer": "o200k_base",
         } | (recipe or {}),
         "sources": {name: found | {"examples": counts[name], "tokens": 40 * counts[name]} for name, found in sources.items()},
         "splits": {},
-        "quotas": [{"name": "source calm", "at_least": 0.5, "at_most": 1.0, "available": 9, "chosen": 9, "share": 1.0, "met": True}],
-        "principles": [{"id": "asks-before-advising", "text": "Ask before you advise.", "sources": [], "examples": len(rows)}],
+        "forms": {
+            "sft": {
+                "wanted": 60, "fit": 55, "looked_at": 50, "different_prompts": 45, "chosen": len(rows),
+                "nearest_prompt": 0.4, "nearest_prompt_by_quality": 0.6,
+            }
+        },
+        "quotas": [
+            {
+                "name": "source calm", "at_least": 0.5, "at_most": 1.0, "available": 9, "chosen": 9, "share": 1.0,
+                "met": True, "form": "sft",
+            },
+            {
+                "name": "source loud", "at_least": 0.0, "at_most": 0.5, "available": 9, "chosen": 9, "share": 0.0,
+                "met": False, "form": "pair",
+            },
+            *(
+                {
+                    "name": f"chosen has {more}: length", "at_least": -1.0, "at_most": 0.06, "available": 9, "chosen": 9, "share": share,
+                    "met": True, "form": "pair",
+                }
+                for more, share in (("more", 0.025), ("less", -0.025))
+            ),
+        ],
+        "principles": [
+            {
+                "id": "asks-before-advising", "text": "Ask before you advise.", "examples": len(rows),
+                "sources": [{"by": "Plato", "year": -369, "title": "A Talk"}, {"by": "A. Nurse", "year": 1990, "title": "Another"}],
+            }
+        ],
         "constitution": {"name": "wellmix", "version": "1", "sha256": "2" * 64},
-        "baselines": {"all": [{"name": "longer reply", "pairs": 9, "accuracy": 0.5, "low": 0.3, "high": 0.7}], "by_reason": {}},
-        "reviews": {},
+        "baselines": {
+            "all": [{"name": "length", "pairs": 19, "accuracy": 0.5, "low": 0.3, "high": 0.7}],
+            "by_reason": {
+                "votes": [{"name": "length", "pairs": 16, "accuracy": 0.625, "low": 0.4, "high": 0.8}],
+                "rank": [{"name": "length", "pairs": 3, "accuracy": 1.0, "low": 0.4, "high": 1.0}],
+            },
+        },
+        "reviews": {"files": [], "decisions": {}, "reviewers": 0, "stale": 0, "not_found": 0},
         "notes": [],
         "thresholds": {"harm": 0.15},
         "versions": {"wellmix": "0.1.0", "stages": {"candidate-scores": read_figures().versions["best"] + "-2"}},

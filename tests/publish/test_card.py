@@ -57,7 +57,8 @@ def test_privacy_and_crisis_count_what_the_ledger_and_the_rows_hold(staged_mix: 
     text = section(staged_set, "crisis")
     assert "**4 of 40 rows** of `messages` somebody may be in danger" in text
     assert "gives a method of self-harm: 1 candidate." in text and "does not point to help: 3 candidates." in text
-    assert "Rejected and poor replies are there" in text
+    assert "Rejected and poor replies are there" in text and "**The crisis rule.**" in text
+    assert "**The crisis rule.**" not in section(staged_mix, "crisis")
 
 
 def test_figures_are_those_of_the_classifiers_own_card(staged_mix: Staged) -> None:
@@ -112,10 +113,50 @@ def test_removal_names_the_publisher_and_every_source(staged_mix: Staged, mix_ou
 
 def test_a_set_shows_quotas_principles_and_baselines(staged_set: Staged) -> None:
     text = section(staged_set, "composition")
-    assert row(text, "source calm") == ["source calm", "50%", "100%", "100%", "yes"]
-    assert row(text, "`asks-before-advising`") == ["`asks-before-advising`", "Ask before you advise.", "40"]
-    assert row(text, "longer reply") == ["longer reply", "9", "50.0%", "30.0% to 70.0%"]
-    assert "What speaks for the reply: votes 26." in text
+    assert row(text, "replies to imitate | source calm")[1:] == ["source calm", "50%", "", "100%", "yes"]
+    assert row(text, "pairs | source loud")[1:] == ["source loud", "", "50%", "0%", "**no**"]
+    assert row(text, "length | +2.5%") == ["length", "+2.5%", "6%", "yes"]
+    principle = ["`asks-before-advising`", "Ask before you advise.", "Plato 369 BCE; A. Nurse 1990", "40"]
+    assert row(text, "`asks-before-advising`") == principle
+    assert "constitution `wellmix` (version 1, sha256 `222222222222`)" in text
+    assert row(text, "length | 19") == ["length", "19", "50.0%", "30.0% to 70.0%"]
+    assert row(text, "length | 16")[2] == "62.5%" and "| length | 3 |" not in text  # three pairs tell nothing
+    assert "Fewer than 10 pairs, so nothing can be told: `rank`." in text
+    assert "`votes` (readers' votes) 26, none 14: for these speak the scores and rules alone." in text
+    assert row(text, "replies to imitate | 60")[1:] == ["60", "55", "50", "45", "40", "0.40", "0.60"]
+    assert "**Simulated:** 0 of 40 rows (0.0%) of `messages`" in text and "the recipe allows 20%" in text
+
+
+def test_a_set_shows_its_own_rules_and_no_prompt_of_a_source(tmp_path: Path) -> None:
+    def begun(number: int, prompt: str) -> dict[str, Any]:
+        row = talk(number)
+        return row | {"messages": [{"role": "system", "content": prompt}, *row["messages"]]}
+
+    rows = [talk(0), *(begun(n, "Listen <first>.") for n in range(1, 4)), begun(4, "A source's own words.")]
+    recipe = {"system": ["Listen <first>."], "sources": {"calm": {"where": "merit >= 0.5"}}}
+    staged = stage(write_set(tmp_path / "set", rows, formats=("messages",), recipe=recipe), tmp_path / "out")
+    text = section(staged, "composition")
+    assert "4 of 5 rows begin with a system prompt." in text
+    assert row(text, "Listen &lt;first>.")[1] == "3"
+    assert "1 prompt in 1 row came with the source or its card." in text and "own words" not in text
+    making = section(staged, "making")
+    assert (
+        row(making, "`calm` | `merit >= 0.5`") and row(making, "weak")[1] == r"`support < 1 OR contains(reply, '\|')`"
+    )
+
+
+def test_a_set_says_whether_people_looked_at_it(staged_set: Staged, set_output: Path, tmp_path: Path) -> None:
+    assert "**No person has looked at these examples one by one.**" in section(staged_set, "review")
+    assert "Nobody annotated these rows" in section(staged_set, "annotators", "DATA_STATEMENT.md")
+    output = Path(shutil.copytree(set_output, tmp_path / "set"))
+    decided = {"single": {"drop": 2, "keep": 5}, "pair": {"keep": 1}}
+    reviews = {"files": ["x.jsonl"], "decisions": decided, "reviewers": 2, "stale": 1, "not_found": 0}
+    edit_manifest(output, lambda manifest: manifest.update(reviews=reviews))
+    staged = stage(output, tmp_path / "out")
+    text = section(staged, "review")
+    assert "2 people made 8 decisions about examples: drop 2, keep 6." in text
+    assert "1 decision is about a text that has changed since" in text and "no longer give" not in text
+    assert "2 people reviewed examples (8 decisions)" in section(staged, "annotators", "DATA_STATEMENT.md")
 
 
 def test_the_data_statement_claims_nothing_it_does_not_know(staged_mix: Staged, staged_set: Staged) -> None:

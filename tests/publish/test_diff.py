@@ -340,6 +340,25 @@ def test_sets(tmp_path: Path) -> None:
     assert diff_outputs(a, a).same
 
 
+def test_formats_of_the_same_examples_are_one_table(tmp_path: Path) -> None:
+    def rows(count: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+        return {
+            "messages": {"train": [{"id": number(i), "messages": turns("how?", "so")} for i in range(count)]},
+            "prompt_completion": {
+                "train": [{"id": number(i), "prompt": turns("how?"), "completion": turns("so")} for i in range(count)]
+            },
+            "unpaired": {
+                "train": [{"id": number(9), "prompt": turns("how?"), "completion": turns("so"), "label": True}]
+            },
+        }
+
+    a, b = write_set(tmp_path / "a", rows(6)), write_set(tmp_path / "b", rows(4))
+    with console.capture() as shown:
+        print_diff(diff_outputs(a, b))
+    titles = [line.strip() for line in shown.get().splitlines() if line.strip().endswith(": examples")]
+    assert titles == ["messages, prompt_completion: examples", "unpaired: examples"]
+
+
 def test_a_label_turned(tmp_path: Path) -> None:
     row = {"id": number(1), "prompt": turns("how?"), "completion": turns("so")}
     a = write_set(tmp_path / "a", {"unpaired": {"train": [row | {"label": True}]}})

@@ -19,9 +19,11 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import _http
 
+from pipeline.publish import client as client_module
 from pipeline.publish import push as module
+from pipeline.publish.client import Retry
 from pipeline.publish.merge import merge_page
-from pipeline.publish.push import Pushed, Retry, push
+from pipeline.publish.push import Pushed, push
 from pipeline.publish.stage import CHECKSUMS, PAGES, PROVENANCE
 from sources.errors import UserError
 from tests.publish.hub_server import OWNER, PULL_TOKEN, READ_TOKEN, TOKEN, Answer, File, Hub
@@ -526,7 +528,7 @@ def test_a_commit_that_must_wait(hub: Hub, staged: Path) -> None:
 
 
 def test_a_wait_until_a_date(hub: Hub, staged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.time, "time", lambda: 1_700_000_000.0)
+    monkeypatch.setattr(client_module.time, "time", lambda: 1_700_000_000.0)
     hub.fault("POST", "/api/repos/create", Answer(503, {}, {"Retry-After": "Tue, 14 Nov 2023 22:13:50 GMT"}))
     waited: list[float] = []
     send(hub, staged, waited)
@@ -640,7 +642,7 @@ def test_commit_never_answered(hub: Hub, staged: Path) -> None:
 
 def test_silence(hub: Hub, staged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that takes the request and never says a word."""
-    monkeypatch.setattr(module, "TIMEOUT", {"connect": 5.0, "read": 0.2, "write": 5.0})
+    monkeypatch.setattr(client_module, "TIMEOUT", {"connect": 5.0, "read": 0.2, "write": 5.0})
     silent = [hub.fault(method, path, "hang") for method, path in SILENT]
     waited: list[float] = []
     assert send(hub, staged, waited).changed
@@ -868,3 +870,64 @@ def test_a_staged_mix(hub: Hub, sample_mix, tmp_path: Path) -> None:
     }
     assert not send(hub, tmp_path / "staged").changed
     assert commits(hub) == 3
+
+
+@pytest.mark.parametrize(("recipe", "size"), [("sample-set", 60), ("sample-preferences", 20)])
+def test_a_curated_set(hub: Hub, curate: Callable[..., Path], tmp_path: Path, recipe: str, size: int) -> None:
+    """A set goes to the hub; a person writes there; the recipe asks for less; what the person wrote is still there."""
+    from datasets import load_dataset
+
+    from pipeline.diff import diff_outputs
+    from pipeline.publish.stage import stage as stage_set
+
+    place = tmp_path / "staged"
+    first = stage_set(curate(recipe), place, contact="https://example.org/contact", repo=REPO)
+    sent = send(hub, place)
+    assert sent.changed and set(sent.files) == set(first.files) and held(hub) == contents(place)
+    old = contents(place)
+    assert not send(hub, place).changed
+
+    card = hub.repos[REPO].read("README.md").decode()
+    card = card.replace("tags:\n- wellbeing", "tags:\n- our-lab\n- wellbeing")
+    card = card.replace("## Known biases\n", "## Known biases\n\nWe know of more.\n")
+    hub.edit(REPO, "README.md", f"{card}\n## Our notes\n\nWe read fifty.\n".encode())
+    hub.edit(REPO, "notes.txt", b"of a person\n")
+
+    made = curate(recipe, f"size={size}")
+    second = stage_set(made, place, contact="https://example.org/contact", repo=REPO)
+    assert (second.version, second.parent) == ("2.0.0", {"id": first.identity, "version": "1.0.0"})
+    sent = send(hub, place)
+    assert sent.changed and "README.md: section biases" in sent.kept and sent.notes == []
+    there = held(hub)
+    after = there["README.md"].decode()
+    assert "- our-lab\n" in after and "We know of more." in after and after.endswith("## Our notes\n\nWe read fifty.\n")
+    assert there.pop("notes.txt") == b"of a person\n"
+    pages = {"README.md"}
+    assert {n: d for n, d in there.items() if n not in pages} == {
+        n: d for n, d in contents(place).items() if n not in pages
+    }
+    assert not send(hub, place).changed and commits(hub) == 4
+
+    copy = tmp_path / "copy"
+    for name, data in there.items():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(data)
+    for config, splits in second.rows.items():
+        data = load_dataset(str(copy), config, cache_dir=str(tmp_path / "cache"))
+        assert {name: len(split) for name, split in data.items()} == splits
+
+    before = tmp_path / "before"
+    for name, data in old.items():
+        (before / name).parent.mkdir(parents=True, exist_ok=True)
+        (before / name).write_bytes(data)
+    found = diff_outputs(before, copy)
+    config = next(iter(first.rows))
+    counted = {
+        fate: sum(r.rows for r in found.rows if (r.format, r.fate) == (config, fate)) for fate in ("added", "removed")
+    }
+    assert counted["added"] - counted["removed"] == sum(second.rows[config].values()) - sum(first.rows[config].values())
+    assert counted["removed"] > 0
+    assert [(change.path, change.old, change.new) for change in found.recipe if change.path == "size"] == [
+        ("size", sum(first.rows[config].values()) if recipe == "sample-set" else 60, size)
+    ]
+    assert diff_outputs(made, copy).same  # an output and what was read back from the hub

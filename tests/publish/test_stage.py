@@ -384,13 +384,22 @@ def test_licences_that_exclude_each_other_stop_it_unless_rows_keep_their_own(tmp
     rows = [document(n, source="a", license="CC-BY-SA-4.0") for n in range(5)]
     rows += [document(9 + n, source="b", license="CC-BY-NC-4.0") for n in range(5)]
     output = write_mix(tmp_path / "mix", rows, {"a": facts("CC-BY-SA-4.0"), "b": facts("CC-BY-NC-4.0")})
-    error = refuse(output, tmp_path / "out", r"CC-BY-SA-4.0 \(a\) is share-alike.*CC-BY-NC-4.0 \(b\) cannot be")
+    error = refuse(
+        output, tmp_path / "out", r"CC-BY-SA-4.0 \(a\) is share-alike.*CC-BY-NC-4.0 \(b\) forbids commercial"
+    )
     assert error.fix and "--by-row" in error.fix
     done = stage(output, tmp_path / "out", by_row=True)
     found = header(done.folder)
     assert (found["license"], found["license_link"]) == ("other", "LICENSE.md")
     assert re.fullmatch(r"[a-z-]+", found["license_name"])
     assert "each row stands under the licence in its column" in (done.folder / "LICENSE.md").read_text("utf-8")
+    assert any("no one licence covers all rows" in note for note in done.notes)
+
+
+def test_by_row_where_one_licence_does_is_told_to_be_idle(mix_output: Path, tmp_path: Path) -> None:
+    done = stage(mix_output, tmp_path / "out", by_row=True)
+    assert header(done.folder)["license"] == "cc-by-4.0"
+    assert "--by-row was not needed: CC-BY-4.0 covers all rows, and stands in the header" in done.notes
 
 
 def test_a_source_without_rows_has_no_say(tmp_path: Path) -> None:
@@ -523,22 +532,3 @@ def test_the_sample_mix_is_published_as_it_comes(sample_mix: tuple[Any, Path], t
         assert str(tmp_path.parent).encode() not in content and str(result.out.parent).encode() not in content, name
     digest = hashlib.sha256((done.folder / "data/default/train-00000-of-00001.parquet").read_bytes()).hexdigest()
     assert digest in (done.folder / "checksums.sha256").read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "default"), [("sample-set", "messages"), ("sample-preferences", "preference")])
-def test_a_set_as_it_is_curated_is_published(recipe: str, default: str, tmp_path: Path) -> None:
-    from datasets import load_dataset
-
-    from pipeline.curate import run_curate
-
-    path = Path(__file__).parents[2] / "recipes" / f"{recipe}.yaml"
-    made = run_curate(path, out=tmp_path / "set", store_root=tmp_path / "store", workers=1, show_progress=False)
-    done = stage(made.out, tmp_path / "hub")
-    assert {config: sum(splits.values()) for config, splits in done.rows.items()} == {
-        name: sum(splits.values()) for name, splits in made.manifest["formats"].items()
-    }
-    assert next(iter(done.rows)) == default
-    data = load_dataset(str(done.folder), default, split="train", cache_dir=str(tmp_path / "cache"))
-    assert len(data) == made.manifest["formats"][default]["train"]
-    validate_card((done.folder / "README.md").read_text("utf-8"), done.folder)
