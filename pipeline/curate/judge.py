@@ -269,6 +269,12 @@ def _harmful(cut: float | None, effort: Effort) -> str:
     )
 
 
+def only_reviewed(recipe: SetRecipe, column: str = "source") -> str:
+    """SQL: the row's source is one of which only what a reviewer decided on is taken."""
+    names = ", ".join(text(name) for name, take in recipe.sources.items() if take.reviewed)
+    return f"{column} IN ({names})" if names else "false"
+
+
 def _unfit(recipe: SetRecipe) -> str:
     filters, lengths = recipe.filters, recipe.lengths
     cases = [
@@ -286,6 +292,8 @@ def _unfit(recipe: SetRecipe) -> str:
     ]
     cases += [f"WHEN {name} AND {_asked(recipe, name)} THEN '{name}'" for name in get_args(Conduct)]
     cases.append("WHEN spoilt THEN 'earlier_reply'")
+    if recipe.task == "sft":
+        cases.append(f"WHEN {only_reviewed(recipe)} AND decision IS DISTINCT FROM 'keep' THEN 'not_reviewed'")
     cases += [f"WHEN ({rule.where}\n) THEN {text(rule.reason)}" for rule in filters.drop]
     return f"CASE {' '.join(cases)} END"
 

@@ -16,7 +16,7 @@ from pipeline.catalog import facet_cuts
 from pipeline.curate.baselines import STYLE
 from pipeline.curate.choose import Limit
 from pipeline.curate.columns import present
-from pipeline.curate.judge import text
+from pipeline.curate.judge import only_reviewed, text
 from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.reviewed import Reviewed
 
@@ -150,6 +150,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[st
         JOIN judged j ON j.shard = p.shard AND j.row = p.better JOIN judged w ON w.shard = p.shard AND w.row = p.worse
         LEFT JOIN ranked r ON r.shard = p.shard AND r.row = p.better
         WHERE j.unfit IS NULL AND coalesce(w.unfit, '') <> 'review' AND j.reply <> w.reply
+          AND (p.decision IS NOT NULL OR NOT {only_reviewed(recipe, "j.source")})
           AND greatest(j.reply_words, w.reply_words) <= {ratio} * greatest(1, least(j.reply_words, w.reply_words))
         QUALIFY row_number() OVER (PARTITION BY p.shard, p.prompt_id ORDER BY p.decision IS NOT NULL DESC, p.gap DESC, p.item)
                 <= {recipe.pairs.per_prompt}
@@ -191,6 +192,7 @@ def _singles(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[
                CASE WHEN said IS NOT NULL THEN 2.0 ELSE abs(j.merit - 0.5) + coalesce(j.rank, 0.5) / 100 END AS quality,
                j.why, NULL::FLOAT AS gap, {_lists("j")}, j.* EXCLUDE (label, rank, said, {_TWICE})
         FROM labelled j
-        WHERE label IS NOT NULL AND (unfit IS NULL OR (NOT label AND unfit <> 'review'))
+        WHERE label IS NOT NULL AND (said IS NOT NULL OR NOT {only_reviewed(recipe, "j.source")})
+          AND (unfit IS NULL OR (NOT label AND unfit <> 'review'))
           AND reply_words >= {recipe.lengths.reply_words[0]} AND prompt_words >= {recipe.lengths.prompt_words[0]}
     """

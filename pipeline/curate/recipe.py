@@ -43,6 +43,7 @@ class Take(_Strict):
     :param at_least, at_most: share of the set's examples.
     :param where: condition its candidates must meet.
     :param system: system prompt of its examples, over the recipe's and the card's.
+    :param reviewed: take only what a reviewer kept (of pairs: confirmed or swapped; of single replies: called good or bad).
     :param conduct: conduct its replies must not show, instead of the recipe's: a thought rewritten for somebody says "I" for them.
     """
 
@@ -50,6 +51,7 @@ class Take(_Strict):
     at_most: float = Field(default=1.0, ge=0, le=1)
     where: str | None = Field(default=None, min_length=1)
     system: str | None = None
+    reviewed: bool = False
     conduct: list[Conduct] | None = None
 
     @model_validator(mode="after")
