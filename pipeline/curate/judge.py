@@ -299,7 +299,7 @@ def _unfit(recipe: SetRecipe) -> str:
 
 
 def _quality(recipe: SetRecipe) -> str:
-    """Weighted mean of percentiles, 0-1; one a reviewer kept comes first."""
+    """Weighted mean of percentiles, 0-1; one a reviewer kept comes first, but where all of its source were kept by reviewers."""
     parts = []
     for measure, weight in recipe.order.items():
         # 0 / 0 is no number, and would come first
@@ -307,4 +307,4 @@ def _quality(recipe: SetRecipe) -> str:
         share = f"CASE WHEN {value} IS NULL THEN 0.5 ELSE percent_rank() OVER (PARTITION BY {value} IS NULL ORDER BY {value}) END"
         parts.append(f"{weight!r} * ({share})")
     total = sum(recipe.order.values())
-    return f"CASE WHEN decision = 'keep' THEN 2.0 ELSE ({' + '.join(parts)}) / {total!r} END"
+    return f"CASE WHEN decision = 'keep' AND NOT {only_reviewed(recipe)} THEN 2.0 ELSE ({' + '.join(parts)}) / {total!r} END"

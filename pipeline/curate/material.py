@@ -122,6 +122,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[st
     _decided(con, "pair_decisions", decisions)
     reasons = ", ".join(map(text, recipe.pairs.reasons))
     ratio = recipe.pairs.max_length_ratio
+    first = _first(recipe)
     con.execute(f"""
         CREATE TABLE comparisons AS
         WITH usable AS (SELECT * FROM judged WHERE never IS NULL AND raw IS NOT NULL AND why IN ({reasons})),
@@ -139,7 +140,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[st
     """)
     return f"""
         SELECT p.shard, p.better AS row, p.item AS id, p.item, p.worse AS other, NULL::BOOLEAN AS label, j.document, j.prompt_id,
-               CASE WHEN p.decision IS NOT NULL THEN 2.0 ELSE coalesce(r.quality, 0.5) END AS quality,
+               CASE WHEN {first.format("p.decision")} THEN 2.0 ELSE coalesce(r.quality, 0.5) END AS quality,
                j.why, p.gap::FLOAT AS gap, {_lists("j")},
                {_more(recipe)} j.reply AS chosen_reply, w.reply AS rejected_reply,
                w.support AS rejected_support, j.support AS chosen_support, j.id AS chosen_id, w.id AS rejected_id,
@@ -155,6 +156,11 @@ def _pairs(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[st
         QUALIFY row_number() OVER (PARTITION BY p.shard, p.prompt_id ORDER BY p.decision IS NOT NULL DESC, p.gap DESC, p.item)
                 <= {recipe.pairs.per_prompt}
     """
+
+
+def _first(recipe: SetRecipe) -> str:
+    """SQL with a place for the decision: what reviewers settled is taken first, but where all of its source was settled by reviewers."""
+    return "{} IS NOT NULL AND NOT " + only_reviewed(recipe, "j.source")
 
 
 def _more(recipe: SetRecipe) -> str:
@@ -179,6 +185,7 @@ def _singles(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[
     """Replies that their own corpus, or a reviewer, calls good or poor; a good one must be fit."""
     _decided(con, "single_decisions", decisions)
     reasons = ", ".join(map(text, recipe.pairs.reasons))
+    first = _first(recipe)
     return f"""
         WITH labelled AS (
             SELECT j.*, r.quality AS rank, d.decision AS said,
@@ -189,7 +196,8 @@ def _singles(con: duckdb.DuckDBPyConnection, recipe: SetRecipe, decisions: dict[
         )
         SELECT j.shard, j.row, j.id, j.id AS item, NULL::BIGINT AS other, j.label, j.document, j.prompt_id,
                -- by how sure the evidence is, the good and the poor alike
-               CASE WHEN said IS NOT NULL THEN 2.0 ELSE abs(j.merit - 0.5) + coalesce(j.rank, 0.5) / 100 END AS quality,
+               CASE WHEN {first.format("said")} THEN 2.0
+                    ELSE coalesce(abs(j.merit - 0.5), 0.5) + coalesce(j.rank, 0.5) / 100 END AS quality,
                j.why, NULL::FLOAT AS gap, {_lists("j")}, j.* EXCLUDE (label, rank, said, {_TWICE})
         FROM labelled j
         WHERE label IS NOT NULL AND (said IS NOT NULL OR NOT {only_reviewed(recipe, "j.source")})

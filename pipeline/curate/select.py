@@ -35,7 +35,7 @@ from pipeline.tokens import load_tokenizer
 from pipeline.words import mix_ids
 from sources.errors import UserError
 
-SELECT_VERSION = 1
+SELECT_VERSION = 2
 
 #: A user's message of this many words is nobody else's: two documents that hold it are one conversation.
 _OWN_WORDS = 8
