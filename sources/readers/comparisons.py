@@ -83,7 +83,9 @@ class ComparisonsReader(Reader):
                     if block is None:
                         yield Bad(origin, "too_large", f"a block of more than {self.options.max_block_bytes} bytes")
                     else:
-                        yield from self._records(f"{file.name}#{section.id}/{counts[section.id]}", origin, section, block)
+                        yield from self._records(
+                            f"{file.name}#{section.id}/{counts[section.id]}", origin, section, block
+                        )
                     section.caption = ""
             except Broken as error:
                 yield error.bad(file.name)
