@@ -371,3 +371,38 @@ def test_licences_gate_each_purpose(tmp_path, purpose, refused):
         else:
             result = curate(tmp_path / "set.yaml", tmp_path / "out", tmp_path / "store")
             assert {row["license"] for row in rows(result, "messages")} == {licence}
+
+
+SHIPPED = sorted(
+    path.name for path in (ROOT / "recipes").glob("*.yaml") if "formats" in yaml.safe_load(path.read_text())
+)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wise-choices.yaml", "preferences.yaml"])
+def test_shipped_decisions_are_about_the_texts_as_anyone_reads_them(real_data, tmp_path_factory, name):
+    """Another key for author hashes, another store: the texts reviewers read are the same, and so their decisions hold."""
+    folder = tmp_path_factory.mktemp("real")
+    result = curate(ROOT / "recipes" / name, folder / "out", folder / "store", workers=2)
+    reviews = result.manifest["reviews"]
+    decided = sum(sum(kinds.values()) for kinds in reviews["decisions"].values())
+    assert decided > 50 and reviews["not_found"] == 0
+    # at another effort another earlier reply may end a context, and the text begins elsewhere
+    assert reviews["stale"] <= 0.05 * decided
+    assert result.manifest["examples"] > 20
+    sources = {source: take for source, take in result.manifest["recipe"]["sources"].items() if take["reviewed"]}
+    assert sources
+    for line in (result.ledger["stages"]["select"][source] for source in sources):
+        assert line["candidates_in"] > 0
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_recipes_of_sets_can_run_here(real_data, name):
+    from pipeline.curate.recipe import load_set_recipe
+    from sources.files import resolve
+
+    recipe, cards, _ = load_set_recipe(ROOT / "recipes" / name)
+    assert all(resolve(card, lambda path: "") for card in cards.values())
+    assert recipe.description
