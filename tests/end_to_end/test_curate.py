@@ -181,6 +181,20 @@ def test_the_same_bytes_whatever_the_workers(sft, tmp_path):
     ]
 
 
+def test_a_conversation_is_one_example_and_ends_at_its_last_good_reply(sft, store):
+    result = curate(SFT, store.parent / "conversations", store, "unit=conversation", "formats=[messages]")
+    found = rows(result, "messages")
+    stories = [explain(result.out, row["id"], store)["document"] for row in found]
+    threads = [story["document"] for story in stories if story["source"] != "sample-counsel"]
+    assert len(threads) == len(set(threads)) > 20  # an alternative answer is a conversation of its own
+    assert max(len(row["messages"]) for row in found) >= 8
+    for row in found:
+        replies = pa.array([m["content"] for m in row["messages"] if m["role"] == "assistant"])
+        judged = examine(pa.array([""] * len(replies)), replies, languages=pa.array(["en"] * len(replies)))
+        for conduct in result.manifest["recipe"]["filters"]["conduct"]:
+            assert not any(judged[conduct].to_pylist()), (row["id"], conduct)
+
+
 def test_quotas_are_met_or_said(sft):
     for quota in sft.manifest["quotas"]:
         assert quota["met"] == (

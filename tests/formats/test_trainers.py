@@ -177,7 +177,7 @@ def test_tokens_are_counted_and_within_the_limit(
         rows = rows_of(form, split)
         for row in rows:
             for side, messages in layouts.conversations(form, row).items():
-                contents = [message["content"] for message in messages if message["role"] != "system"]
+                contents = [message["content"] for message in messages]
                 tokens = int(tokenizer.count(pa.array(contents)).sum())
                 assert tokens <= TOKENS
                 assert side == "rejected" or tokens == row["tokens"]
