@@ -343,6 +343,8 @@ def check(
 
     Example: `wellmix check recipes/wellbeing.yaml`
     """
+    from pipeline.output import card_facts
+    from pipeline.publish.terms import clash
     from pipeline.recipe import is_set, read_yaml
     from sources.files import resolve
 
@@ -368,6 +370,8 @@ def check(
             }
         )
     n_files = sum(map(len, files.values()))
+    if problem := clash(loaded.purpose, {name: card_facts(card) for name, card in cards.items()}):
+        _print_notes([problem])
     console.print(f"[green]ok[/]: {len(cards)} sources, {n_files} files, purpose {loaded.purpose}, {wanted}")
 
 

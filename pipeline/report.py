@@ -68,8 +68,7 @@ def print_mix(result: MixResult) -> None:
     for row in manifest["facets"]:
         table.add_row(row["facet"], f"{row['eligible']:.1%}", f"{row['mix']:.1%}")
     console.print(table)
-    for note in manifest["notes"]:
-        console.print(f"[yellow]note:[/] {escape(note)}")
+    _print_notes(manifest, "documents")
     if quarantined := ledger["totals"]["quarantined"]:
         console.print(
             f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",
@@ -81,6 +80,16 @@ def print_mix(result: MixResult) -> None:
         f" ({result.seconds:.1f} s; ran: {stages})",
         soft_wrap=True,
     )
+
+
+def _print_notes(manifest: dict[str, Any], counted: str) -> None:
+    """What the run had to say, and whether what it made could be published under one licence."""
+    from pipeline.publish.terms import clash
+
+    with_rows = {name: facts for name, facts in manifest["sources"].items() if facts.get(counted)}
+    problem = clash(manifest["recipe"]["purpose"], with_rows)
+    for note in [*manifest["notes"], *([problem] if problem else [])]:
+        console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
 
 
 def print_set(result: SetResult) -> None:
@@ -138,8 +147,7 @@ def print_set(result: SetResult) -> None:
             )
         table.add_row("pairs", *(f"{column[0]['pairs']:,}" for column in columns))
         console.print(table)
-    for note in manifest["notes"]:
-        console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+    _print_notes(manifest, "examples")
     if quarantined := ledger["totals"]["quarantined"]:
         console.print(
             f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",

@@ -169,6 +169,20 @@ def _refusal(facts: Mapping[str, Any]) -> str:
     return f"{license_id} does not allow publishing"
 
 
+def clash(purpose: str, sources: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Why sources that a recipe takes could not be published together, or None if they could or are not meant to be.
+
+    :param sources: as for :func:`effective_terms`.
+    """
+    if purpose == "research" or not sources:
+        return None
+    try:
+        effective_terms(sources)
+    except UserError as error:
+        return f"this cannot be published under one licence: {error.what}; {error.fix}"
+    return None
+
+
 def effective_terms(sources: Mapping[str, Mapping[str, Any]], *, by_row: bool = False) -> Effective:
     """The licence the whole may be published under; see the module's docstring for the rules.
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.output import card_facts
-from pipeline.publish.terms import HUB_LICENSES, Effective, check_gates, effective_terms, license_url
+from pipeline.publish.terms import HUB_LICENSES, Effective, check_gates, clash, effective_terms, license_url
 from sources.card import load_cards
 from sources.errors import UserError
 from sources.licenses import SPDX
@@ -220,3 +220,12 @@ def test_the_shipped_open_recipe_is_share_alike_and_commercial() -> None:
     assert (found.license_id, found.hub_id) == ("CC-BY-SA-4.0", "cc-by-sa-4.0")
     assert found.attribution and not found.noncommercial
     assert len(found.rows) == len(recipe["sources"])
+
+
+def test_a_clash_is_told_when_the_recipe_is_checked_not_only_when_it_is_published():
+    clashing = {"lic-sa": facts("CC-BY-SA-4.0"), "lic-nc": facts("CC-BY-NC-4.0")}
+    assert clash("research", clashing) is None
+    told = clash("publish", clashing)
+    assert told and "lic-sa" in told and "lic-nc" in told
+    assert clash("publish", {"lic-sa": facts("CC-BY-SA-4.0"), "lic-by": facts("CC-BY-4.0")}) is None
+    assert clash("publish", {}) is None
