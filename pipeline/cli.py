@@ -54,6 +54,13 @@ StoreOption = Annotated[
     ),
 ]
 DEFAULT_STORE = Path(".wellmix/store")
+Out = Annotated[Path | None, typer.Option("--out", help="Output folder [default: shards/NAME].", show_default=False)]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes [default: one a core].", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the recipe; repeatable.")
+]
 
 
 def main() -> None:
@@ -96,16 +103,10 @@ def _print_json(value: Any) -> None:
 @app.command()
 def mix(
     recipe: Annotated[Path, typer.Argument(help="Recipe file.", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Output folder [default: shards/NAME].", show_default=False)
-    ] = None,
+    out: Out = None,
     store: StoreOption = DEFAULT_STORE,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes [default: one a core].", show_default=False)
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the recipe; repeatable.")
-    ] = None,
+    workers: Workers = None,
+    overrides: Overrides = None,
     json: Json = False,
 ) -> None:
     """Make a data mix: ingest, score, deduplicate, plan and write shards. What is done already is not done again.
@@ -129,16 +130,10 @@ def mix(
 @app.command()
 def curate(
     recipe: Annotated[Path, typer.Argument(help="Recipe of a set.", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Output folder [default: shards/NAME].", show_default=False)
-    ] = None,
+    out: Out = None,
     store: StoreOption = DEFAULT_STORE,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes [default: one a core].", show_default=False)
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the recipe; repeatable.")
-    ] = None,
+    workers: Workers = None,
+    overrides: Overrides = None,
     json: Json = False,
 ) -> None:
     """Make a fine-tuning or preference set: threads become conversations, the best and most various are chosen.
@@ -280,8 +275,8 @@ def publish(
 
     Example: `wellmix publish shards/sample --to /tmp/sample-dataset --contact data@example.org`
     """
-    from pipeline.publish import stage
     from pipeline.publish.push import push as send
+    from pipeline.publish.stage import stage
 
     staged = stage(
         output, to, contact=contact, creator=creator, repo=push, parent=parent, date=date, by_row=by_row,
@@ -334,9 +329,7 @@ def diff(
 @app.command()
 def check(
     recipe: Annotated[Path, typer.Argument(help="Recipe file.", show_default=False)],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the recipe; repeatable.")
-    ] = None,
+    overrides: Overrides = None,
     json: Json = False,
 ) -> None:
     """Check a recipe of a mix or set, its cards and its files without reading a corpus.

@@ -9,17 +9,11 @@ Every step asks the store first: what is there under its key is not made again.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
-
-import orjson
-import pyarrow as pa
+from typing import Any
 
 from classifiers.scorer import FIELDS
 from pipeline.attributes import (
@@ -32,53 +26,29 @@ from pipeline.attributes import (
     run_attributes,
 )
 from pipeline.console import Progress
-from pipeline.contamination import shipped
 from pipeline.dedup import dedup_key, run_dedup
 from pipeline.emit import emit_key, run_emit
-from pipeline.execute import Step, run_step
-from pipeline.ingest import ingest_key, quarantined, run_ingest, split_from_json, split_to_json
-from pipeline.names import NameFinder
-from pipeline.output import Lineage, is_current, read_manifest, write_output
+from pipeline.execute import Step
+from pipeline.ingest import ingest_key, quarantined, split_to_json
+from pipeline.output import Lineage, is_current, output_key, write_output
 from pipeline.plan import Thresholds, plan_key, run_plan
-from pipeline.recipe import Ingest, Recipe, load_recipe
+from pipeline.recipe import Recipe, load_recipe
+from pipeline.run import RunResult, find_files, ingest_missing, inputs, opened, run_shards
 from pipeline.store import Store
-from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.errors import UserError
-from sources.files import resolve
-from sources.readers.base import FileRef
 
 
-@dataclass
-class MixResult:
-    """What a run did.
-
-    :param out: the output folder.
-    :param seconds: wall time.
-    :param stages: how many times each stage ran; empty if everything was there.
-    :param manifest: content of ``manifest.json``.
-    :param ledger: content of ``ledger.json``.
-    """
-
-    out: Path
-    seconds: float
-    stages: Counter[str]
-    manifest: dict[str, Any]
-    ledger: dict[str, Any]
+class MixResult(RunResult):
+    """What a run did."""
 
     def summary(self) -> dict[str, Any]:
         """The object ``wellmix mix --json`` prints."""
-        return {
-            "out": str(self.out),
-            "seconds": round(self.seconds, 3),
-            "stages_run": self.stages.total(),
-            "stages": dict(self.stages),
-            "documents": self.manifest["documents"],
-            "tokens": self.manifest["tokens"],
-            "achieved": {name: entry["achieved"] for name, entry in self.manifest["sources"].items()},
-            "quarantined": self.ledger["totals"]["quarantined"],
-            "notes": self.manifest["notes"],
-        }
+        return self.told(
+            documents=self.manifest["documents"],
+            tokens=self.manifest["tokens"],
+            achieved={name: entry["achieved"] for name, entry in self.manifest["sources"].items()},
+        )
 
 
 @dataclass
@@ -100,25 +70,8 @@ class ShardStep(Step):
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         card = Card(**task["card"])
         stages = attributes(task["tokenizer"], task["contamination"], task["effort"], task["effort_about"])
-        # Readers that join records put them into temporary files; in the store these are swept even after a kill.
-        with store.scratch("ingest") as folder, temporary_files(folder):
-            self._do(store, card, stages, task)
-
-    @staticmethod
-    def _do(store: Store, card: Card, stages: tuple[Attribute, ...], task: dict[str, Any]) -> None:
-        if not store.has("documents", task["key"]):
-            run_ingest(store, card, split_from_json(task["split"]), Ingest(**task["ingest"]), task["key"])
+        ingest_missing(store, card, task, task["key"])
         run_attributes(store, task["key"], stages)
-
-
-@contextmanager
-def temporary_files(folder: Path) -> Iterator[None]:
-    """Let what asks for temporary files have them in ``folder``."""
-    before, tempfile.tempdir = tempfile.tempdir, str(folder)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
 
 
 def run_mix(
@@ -140,17 +93,8 @@ def run_mix(
     started = monotonic()
     workers = workers or os.cpu_count() or 1
     recipe, cards = load_recipe(recipe_path, overrides)
-    out = out or Path("shards") / recipe.name
-    if out.is_symlink() or not out.name:
-        out = out.resolve()
-    check_output(out)
-    store = Store(store_root)
-    release = store.lock()
-    try:
-        with Progress(show_progress) as progress:
-            return _run(recipe, recipe_path.parent, cards, store, out, workers, progress, started)
-    finally:
-        release()
+    with opened(recipe.name, out, store_root, show_progress) as (place, store, progress):
+        return _run(recipe, recipe_path.parent, cards, store, place, workers, progress, started)
 
 
 def _run(
@@ -181,18 +125,14 @@ def _run(
         for stage, key in shard.attributes.items():
             ran[stage] += not store.has(stage, key)
         ran["catalog"] += 1
-    if todo:
-        # compiles the vocabulary on its very first use, once and not in every worker
-        load_tokenizer(judges.tokenizer).count(pa.array(["x"]))
-    run_step(
+    run_shards(
         ShardStep,
         store,
         [_task(shard, cards[shard.source], recipe, judges) for shard in todo],
+        tokenizer=judges.tokenizer,
         workers=workers,
         progress=progress,
         label="ingest and score",
-        weight=task_bytes,
-        group=lambda task: task["card"]["name"],
     )
     _check_sources(store, recipe, shards)
 
@@ -225,7 +165,7 @@ def _run(
         clusters=clusters,
         shards=[{"source": s.source, "documents": s.documents, "catalog": s.catalog} for s in shards],
     )
-    if not is_current(out, recipe, cards, lineage):
+    if not is_current(out, output_key(recipe, cards, lineage)):
         ran["emit"] += 1
         written = run_emit(
             store,
@@ -238,12 +178,7 @@ def _run(
         )
         versions = {stage.name: stage.version for stage in stages}
         write_output(store, out, recipe, cards, files, asdict(limits), lineage, written, versions, judges.tokenizer)
-    manifest, ledger = (_read_json(out / name) for name in ("manifest.json", "ledger.json"))
-    return MixResult(out, monotonic() - started, +ran, manifest, ledger)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return orjson.loads(path.read_bytes())
+    return MixResult.read(out, monotonic() - started, ran)
 
 
 @dataclass(frozen=True)
@@ -266,11 +201,7 @@ def prepare(recipe: Recipe, folder: Path, cards: dict[str, Card]) -> Judges:
     :param folder: the recipe's, to which the files it names are relative.
     :raises UserError: a tokenizer, hash list, label or threshold that does not exist.
     """
-    if recipe.ingest.names:
-        NameFinder()  # says so now if its model is not installed
-    contamination = hash_lists(recipe.filters.contamination, folder)
-    name = recipe.tokenizer
-    tokenizer = str((folder / name).resolve()) if name.endswith(".json") else name
+    tokenizer, contamination = inputs(recipe.tokenizer, recipe.filters.contamination, recipe.ingest, folder)
     stages = attributes(tokenizer, contamination, recipe.effort, _about(recipe))
     benchmarks = next((stage.benchmarks for stage in stages if isinstance(stage, Contamination)), [])
     scores = next(stage for stage in stages if isinstance(stage, Scores))
@@ -286,33 +217,6 @@ def _about(recipe: Recipe) -> list[str]:
     return list(recipe.effort_about or FIELDS)
 
 
-def hash_lists(wanted: Literal["all", False] | list[str], folder: Path) -> list[str]:
-    """The hash lists a recipe wants: names of shipped ones, and files of its own, which lie relative to the recipe."""
-    if wanted is False:
-        return []
-    names: list[str] = []
-    for name in [wanted] if isinstance(wanted, str) else wanted:
-        if name == "all":
-            names += shipped()
-        else:
-            names.append(str((folder / name).resolve()) if name.endswith(".npz") else name)
-    return names
-
-
-def find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]]:
-    """The raw files of each source, with their fingerprints."""
-    fingerprints = store.fingerprints()
-    files = {name: resolve(card, fingerprints) for name, card in cards.items()}
-    fingerprints.save()
-    return files
-
-
-def task_bytes(task: dict[str, Any]) -> int:
-    """Raw bytes a task reads."""
-    split = task["split"]
-    return (split["stop"] - split["start"]) if split["stop"] else sum(file["size"] for file in split["files"])
-
-
 def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str, Any]:
     return {
         "card": card.model_dump(mode="json"),
@@ -324,21 +228,6 @@ def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str
         "effort": recipe.effort,
         "effort_about": _about(recipe),
     }
-
-
-def check_output(out: Path) -> None:
-    """Refuse to replace a folder that is not ours, before any work is done."""
-    if out.exists() and not out.is_dir():
-        raise UserError("the output is a file", where=out, fix="name a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
-        raise UserError(
-            "the output folder holds something that wellmix did not write",
-            where=out,
-            fix="empty it, or name another with --out",
-        )
-    parent = next(p for p in [out, *out.absolute().parents] if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UserError("cannot write the output folder", where=out, fix="choose a writable place with --out")
 
 
 def _check_sources(store: Store, recipe: Recipe, shards: list[_Shard]) -> None:

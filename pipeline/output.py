@@ -90,13 +90,13 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) and {"schema_version", "key", "lineage"} <= manifest.keys() else None
 
 
-def is_current(out: Path, recipe: Recipe, cards: dict[str, Card], lineage: Lineage) -> bool:
-    """Whether the folder already holds just this output, with every file at its size."""
+def is_current(out: Path, key: str) -> bool:
+    """Whether the folder already holds just the output of this key, with every file at its size."""
     manifest = read_manifest(out)
     try:
         return (
             manifest is not None
-            and manifest["key"] == output_key(recipe, cards, lineage)
+            and manifest["key"] == key
             and all((out / name).is_file() for name in ("ledger.json", "quarantine.jsonl"))
             and all((out / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"])
         )
@@ -161,16 +161,21 @@ def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list
     return added
 
 
+def beside(place: Path) -> Path:
+    """A new folder beside a place; what runs that were killed left there is removed."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in place.parent.glob(f".{place.name}.*"):
+        if re.fullmatch(r"[0-9a-f]{8}(\.old)?", left.name.removeprefix(f".{place.name}.")):
+            shutil.rmtree(left, ignore_errors=True)
+    aside = place.parent / f".{place.name}.{uuid.uuid4().hex[:8]}"
+    aside.mkdir()
+    return aside
+
+
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` that takes its place by a rename when the block ends without an error."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # What an earlier run that was killed here left aside.
-    for left in out.parent.glob(f".{out.name}.*"):
-        if re.fullmatch(r"[0-9a-f]{8}(\.old)?", left.name.removeprefix(f".{out.name}.")):
-            shutil.rmtree(left, ignore_errors=True)
-    aside = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}"
-    aside.mkdir()
+    aside = beside(out)
     try:
         yield aside
         if out.exists():

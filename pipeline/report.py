@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.console import console
+from pipeline.publish.terms import clash
 from sources.card import load_cards
 from sources.errors import UserError
 from sources.files import resolve
@@ -17,6 +18,7 @@ from sources.licenses import NEEDS
 if TYPE_CHECKING:
     from pipeline.curate.make import SetResult
     from pipeline.mix import MixResult
+    from pipeline.run import RunResult
 
 
 def print_mix(result: MixResult) -> None:
@@ -68,28 +70,31 @@ def print_mix(result: MixResult) -> None:
     for row in manifest["facets"]:
         table.add_row(row["facet"], f"{row['eligible']:.1%}", f"{row['mix']:.1%}")
     console.print(table)
-    _print_notes(manifest, "documents")
-    if quarantined := ledger["totals"]["quarantined"]:
-        console.print(
-            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",
-            soft_wrap=True,
-        )
-    stages = ", ".join(f"{name} {n}" for name, n in result.stages.items()) or "nothing had to run"
-    console.print(
-        f"\n[bold]{manifest['documents']:,} documents, {manifest['tokens']:,} tokens[/] in {escape(str(result.out))}"
-        f" ({result.seconds:.1f} s; ran: {stages})",
-        soft_wrap=True,
-    )
+    _print_notes(result, "documents")
+    _print_end(result, f"[bold]{manifest['documents']:,} documents, {manifest['tokens']:,} tokens[/]")
 
 
-def _print_notes(manifest: dict[str, Any], counted: str) -> None:
-    """What the run had to say, and whether what it made could be published under one licence."""
-    from pipeline.publish.terms import clash
-
+def _print_notes(result: RunResult, counted: str) -> None:
+    """What the run had to say, whether what it made could be published under one licence, and what could not be read."""
+    manifest = result.manifest
     with_rows = {name: facts for name, facts in manifest["sources"].items() if facts.get(counted)}
     problem = clash(manifest["recipe"]["purpose"], with_rows)
     for note in [*manifest["notes"], *([problem] if problem else [])]:
         console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+    if quarantined := result.ledger["totals"]["quarantined"]:
+        console.print(
+            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",
+            soft_wrap=True,
+        )
+
+
+def _print_end(result: RunResult, made: str) -> None:
+    """The last line: what was made, where, in what time, and what had to run for it."""
+    stages = ", ".join(f"{name} {n}" for name, n in result.stages.items()) or "nothing had to run"
+    console.print(
+        f"\n{made} in {escape(str(result.out))} ({result.seconds:.1f} s; ran: {stages})",
+        soft_wrap=True,
+    )
 
 
 def print_set(result: SetResult) -> None:
@@ -147,18 +152,9 @@ def print_set(result: SetResult) -> None:
             )
         table.add_row("pairs", *(f"{column[0]['pairs']:,}" for column in columns))
         console.print(table)
-    _print_notes(manifest, "examples")
-    if quarantined := ledger["totals"]["quarantined"]:
-        console.print(
-            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",
-            soft_wrap=True,
-        )
-    stages = ", ".join(f"{name} {n}" for name, n in result.stages.items()) or "nothing had to run"
+    _print_notes(result, "examples")
     made = ", ".join(f"{name} {sum(splits.values()):,}" for name, splits in manifest["formats"].items())
-    console.print(
-        f"\n[bold]{manifest['examples']:,} examples[/] ({made}) in {escape(str(result.out))} ({result.seconds:.1f} s; ran: {stages})",
-        soft_wrap=True,
-    )
+    _print_end(result, f"[bold]{manifest['examples']:,} examples[/] ({made})")
 
 
 _OUTCOMES = ("selected", "chosen", "rejected", "good", "poor", "not_chosen")

@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
-
-import orjson
-import pyarrow as pa
 
 from pipeline.console import Progress
 from pipeline.curate.constitution import Constitution
@@ -25,50 +21,29 @@ from pipeline.curate.recipe import SetRecipe, load_set_recipe
 from pipeline.curate.select import run_select, select_key
 from pipeline.curate.shape import candidates_key, run_shape
 from pipeline.curate.write import SetLineage, set_key, write_set
-from pipeline.execute import Step, run_step
-from pipeline.ingest import ingest_key, run_ingest, split_from_json, split_to_json
-from pipeline.mix import check_output, find_files, hash_lists, task_bytes, temporary_files
-from pipeline.output import read_manifest
-from pipeline.recipe import Ingest
+from pipeline.execute import Step
+from pipeline.ingest import ingest_key, split_to_json
+from pipeline.output import is_current
 from pipeline.review import Decisions, load_decisions
+from pipeline.run import RunResult, find_files, ingest_missing, inputs, opened, run_shards
 from pipeline.store import Store
-from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.errors import UserError
 
 
-@dataclass
-class SetResult:
-    """What a run did.
-
-    :param out: the output folder.
-    :param seconds: wall time.
-    :param stages: how many times each stage ran; empty if everything was there.
-    :param manifest, ledger: contents of the files of these names.
-    """
-
-    out: Path
-    seconds: float
-    stages: Counter[str]
-    manifest: dict[str, Any]
-    ledger: dict[str, Any]
+class SetResult(RunResult):
+    """What a run did."""
 
     def summary(self) -> dict[str, Any]:
         """The object ``wellmix curate --json`` prints."""
-        return {
-            "out": str(self.out),
-            "seconds": round(self.seconds, 3),
-            "stages_run": self.stages.total(),
-            "stages": dict(self.stages),
-            "examples": self.manifest["examples"],
-            "tokens": self.manifest["tokens"],
-            "formats": self.manifest["formats"],
-            "sources": {name: entry["examples"] for name, entry in self.manifest["sources"].items()},
-            "quotas": self.manifest["quotas"],
-            "baselines": self.manifest["baselines"],
-            "quarantined": self.ledger["totals"]["quarantined"],
-            "notes": self.manifest["notes"],
-        }
+        return self.told(
+            examples=self.manifest["examples"],
+            tokens=self.manifest["tokens"],
+            formats=self.manifest["formats"],
+            sources={name: entry["examples"] for name, entry in self.manifest["sources"].items()},
+            quotas=self.manifest["quotas"],
+            baselines=self.manifest["baselines"],
+        )
 
 
 class CandidateStep(Step):
@@ -78,9 +53,7 @@ class CandidateStep(Step):
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         card = Card(**task["card"])
-        with store.scratch("ingest") as folder, temporary_files(folder):
-            if not store.has("documents", task["documents"]):
-                run_ingest(store, card, split_from_json(task["split"]), Ingest(**task["ingest"]), task["documents"])
+        ingest_missing(store, card, task, task["documents"])
         if not store.has("candidates", task["candidates"]):
             run_shape(store, task["documents"], card, task["candidates"])
         run_examine(store, task["candidates"], examinations(task["tokenizer"], task["contamination"], task["effort"]))
@@ -106,19 +79,10 @@ def run_curate(
     workers = workers or os.cpu_count() or 1
     recipe, cards, constitution = load_set_recipe(recipe_path, overrides)
     decisions = _decisions(recipe, recipe_path)
-    out = out or Path("shards") / recipe.name
-    if out.is_symlink() or not out.name:
-        out = out.resolve()
-    check_output(out)
-    store = Store(store_root)
-    release = store.lock()
-    try:
-        with Progress(show_progress) as progress:
-            return _run(
-                recipe, recipe_path.parent, cards, constitution, decisions, store, out, workers, progress, started
-            )
-    finally:
-        release()
+    with opened(recipe.name, out, store_root, show_progress) as (place, store, progress):
+        return _run(
+            recipe, recipe_path.parent, cards, constitution, decisions, store, place, workers, progress, started
+        )
 
 
 def _run(
@@ -134,9 +98,7 @@ def _run(
     started: float,
 ) -> SetResult:
     ran: Counter[str] = Counter()
-    name = recipe.tokenizer
-    tokenizer = str((folder / name).resolve()) if name.endswith(".json") else name
-    contamination = hash_lists(recipe.filters.contamination, folder)
+    tokenizer, contamination = inputs(recipe.tokenizer, recipe.filters.contamination, recipe.ingest, folder)
     stages = examinations(tokenizer, contamination, recipe.effort)
     benchmarks = next((list(stage.benchmarks) for stage in stages if isinstance(stage, Overlap)), [])
     files = find_files(cards, store)
@@ -168,18 +130,14 @@ def _run(
                     "effort": recipe.effort,
                 }
             )
-    if todo:
-        # compiles the vocabulary on its very first use, once and not in every worker
-        load_tokenizer(tokenizer).count(pa.array(["x"]))
-    run_step(
+    run_shards(
         CandidateStep,
         store,
         todo,
+        tokenizer=tokenizer,
         workers=workers,
         progress=progress,
         label="ingest and examine",
-        weight=task_bytes,
-        group=lambda task: task["card"]["name"],
     )
     _check_sources(store, recipe, shards)
 
@@ -202,12 +160,11 @@ def _run(
         )
 
     lineage = SetLineage(selection, shards)
-    if not _is_current(out, set_key(recipe, cards, constitution, lineage)):
+    if not is_current(out, set_key(recipe, cards, constitution, lineage)):
         ran["write"] += 1
         versions = {stage.name: stage.version for stage in stages}
         write_set(store, out, recipe, cards, constitution, files, lineage, versions)
-    manifest, ledger = (orjson.loads((out / name).read_bytes()) for name in ("manifest.json", "ledger.json"))
-    return SetResult(out, monotonic() - started, +ran, manifest, ledger)
+    return SetResult.read(out, monotonic() - started, ran)
 
 
 def _decisions(recipe: SetRecipe, path: Path) -> Decisions:
@@ -223,19 +180,6 @@ def _decisions(recipe: SetRecipe, path: Path) -> Decisions:
 def review_file(recipe: Path, name: str) -> Path:
     """Where decisions about a recipe's set are kept: beside the recipe, because they are its owner's work and no cache."""
     return recipe.parent / "reviews" / f"{name}.jsonl"
-
-
-def _is_current(out: Path, key: str) -> bool:
-    manifest = read_manifest(out)
-    try:
-        return (
-            manifest is not None
-            and manifest["key"] == key
-            and all((out / name).is_file() for name in ("ledger.json", "quarantine.jsonl"))
-            and all((out / file["path"]).stat().st_size == file["bytes"] for file in manifest["files"])
-        )
-    except (OSError, KeyError, TypeError):
-        return False
 
 
 def _check_sources(store: Store, recipe: SetRecipe, shards: list[dict[str, str]]) -> None:

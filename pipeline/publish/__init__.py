@@ -6,7 +6,3 @@ Start in :mod:`pipeline.publish.stage`. Rooms: ``folder`` (what is published), `
 ``words`` (small pieces of it), ``merge`` (pages people edit), ``hub`` (its lists and rules). To the hub: ``outgoing`` (files by digest),
 ``pages`` (merged with those there), ``client`` (patience), ``push`` (the loop).
 """
-
-from pipeline.publish.stage import Staged, stage
-
-__all__ = ["Staged", "stage"]

@@ -12,13 +12,13 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+from pipeline.output import beside
 from pipeline.publish.attribution import attribution_csv, attribution_sections, license_sections
 from pipeline.publish.card import sections
 from pipeline.publish.croissant import croissant
@@ -146,7 +146,7 @@ def _stage(
     verify(made)
     figures = read_figures()
 
-    aside = _aside(to)
+    aside = beside(to)
     try:
         schemas = {config: published_schema(_paths(splits)) for config, splits in made.configs.items()}
         data = [
@@ -402,17 +402,6 @@ def _check_silent(name: str, text: str, places: Iterable[Path]) -> None:
             where=name,
             fix="take the path out of the recipe, or of the card of its source, and make the output again",
         )
-
-
-def _aside(to: Path) -> Path:
-    """A folder beside the publication; what a killed run left there is removed."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    for left in to.parent.glob(f".{to.name}.*"):
-        if re.fullmatch(r"[0-9a-f]{8}", left.name.removeprefix(f".{to.name}.")):
-            shutil.rmtree(left, ignore_errors=True)
-    aside = to.parent / f".{to.name}.{uuid.uuid4().hex[:8]}"
-    aside.mkdir()
-    return aside
 
 
 def _commit(aside: Path, to: Path, files: list[str], before: dict[str, Any] | None) -> list[str]:

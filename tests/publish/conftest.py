@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.curate import run_curate
-from pipeline.publish import Staged, stage
+from pipeline.publish.stage import Staged, stage
 from tests.publish.outputs import document, facts, talk, write_mix, write_set
 
 #: Sources of the mix below: one that may be shown and one that may not.

@@ -12,11 +12,11 @@ import yaml
 from huggingface_hub import DatasetCard
 
 import classifiers
-from pipeline.publish import Staged, stage
 from pipeline.publish.citations import bibtex
 from pipeline.publish.figures import read_figures
 from pipeline.publish.folder import scrub
 from pipeline.publish.hub import dataset_of, size_category, validate_card
+from pipeline.publish.stage import Staged, stage
 from sources.card import load_cards
 from sources.errors import UserError
 from tests.publish.outputs import document, edit_manifest, facts, talk, write_mix, write_set

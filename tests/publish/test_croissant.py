@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.publish import Staged, stage
 from pipeline.publish.folder import sha256
+from pipeline.publish.stage import Staged, stage
 
 mlc = pytest.importorskip("mlcroissant", reason="in the dev extra")
 

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from pipeline.curate.recipe import load_set_recipe
-from pipeline.publish import Staged, stage
 from pipeline.publish.folder import open_output
 from pipeline.publish.hub import validate_card
+from pipeline.publish.stage import Staged, stage
 from sources.errors import UserError
 from tests.publish.test_card import row, section
 

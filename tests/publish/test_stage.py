@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.publish import Staged, stage
 from pipeline.publish.hub import validate_card
+from pipeline.publish.stage import Staged, stage
 from sources.errors import UserError
 from tests.publish.outputs import document, edit_manifest, facts, talk, write_mix, write_set
 
