@@ -11,7 +11,8 @@ from classifiers.taxonomy import FACETS, STANCE
 from pipeline.attributes import DOCUMENT_COLUMNS, TOKENS_SCHEMA
 from pipeline.quality import MEASURES
 
-_SQL_TYPES = {
+#: Arrow type of a column -> its type in SQL.
+SQL_TYPES = {
     pa.string(): "VARCHAR",
     pa.float32(): "FLOAT",
     pa.int32(): "INTEGER",
@@ -45,5 +46,5 @@ def facet_cuts() -> dict[str, float]:
 def condition_columns() -> dict[str, str]:
     """Column -> SQL type of everything a ``where`` can name."""
     fields = [*DOCUMENT_COLUMNS, *MEASURES, *Scorer.load().schema, *TOKENS_SCHEMA, *OVERLAP_COLUMNS]
-    columns = {field.name: _SQL_TYPES[field.type] for field in fields if field.name not in ("uid", "record", "row")}
+    columns = {field.name: SQL_TYPES[field.type] for field in fields if field.name not in ("uid", "record", "row")}
     return columns | {name: kind for name, (_, kind) in DERIVED_COLUMNS.items()} | {"cluster_size": "INTEGER"}

@@ -61,6 +61,17 @@ def _mix(ids: pa.Array, salts: pa.Array) -> pa.Array:
     return pa.array(mix_ids(np.asarray(ids), salts[0].as_py()))
 
 
+def text(value: str) -> str:
+    """A SQL text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def files(paths: list[Path]) -> str:
     """A SQL list of file names."""
-    return "[" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "]"
+    return "[" + ", ".join(text(str(path)) for path in paths) + "]"
+
+
+def number_files(con: duckdb.DuckDBPyConnection, table: str, paths: list[Path]) -> None:
+    """Make ``table`` of (shard, path): a file's place in ``paths``, joined to the name that ``read_parquet`` gives."""
+    con.execute(f"CREATE TABLE {table} (shard INTEGER, path VARCHAR)")
+    con.executemany(f"INSERT INTO {table} VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(paths)])

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from pipeline.attributes import read_documents
 from pipeline.console import Progress
-from pipeline.database import connect, files
+from pipeline.database import connect, files, number_files
 from pipeline.execute import Step, run_step
 from pipeline.minhash import BANDS, jaccard, shingle_sets
 from pipeline.store import Store, make_key
@@ -99,8 +99,7 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _load(con: duckdb.DuckDBPyConnection, paths: list[Path]) -> None:
-    con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
-    con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(paths)])
+    number_files(con, "shards", paths)
     # A document without words (symbols only) has nothing to compare: it is its own group.
     con.execute(f"""
         CREATE TABLE signatures AS

@@ -20,7 +20,7 @@ from classifiers.scorer import SHORT_WORDS
 from classifiers.taxonomy import HARMFUL
 from classifiers.windows import WHOLE
 from pipeline.catalog import DERIVED_COLUMNS, OVERLAP_COLUMNS, facet_cuts
-from pipeline.database import connect, files
+from pipeline.database import connect, files, number_files, text
 from pipeline.quality import QualityThresholds, thresholds, verdict_sql
 from pipeline.recipe import Amount, Recipe
 from pipeline.store import Store, make_key
@@ -181,11 +181,11 @@ def run_plan(
             COPY (SELECT shard, row, uid, reason, entry, multiplier, u, split, cluster_size, keeper, coalesce(copies, 0) AS copies
                   FROM judged LEFT JOIN (SELECT shard, row, count(*)::INTEGER AS copies FROM placed GROUP BY ALL) USING (shard, row)
                   ORDER BY shard, row)
-            TO {_text(str(folder / "decisions.parquet"))} (FORMAT parquet, COMPRESSION zstd)
+            TO {text(str(folder / "decisions.parquet"))} (FORMAT parquet, COMPRESSION zstd)
         """)
         con.execute(f"""
             COPY (SELECT * FROM placed ORDER BY shard, row, epoch)
-            TO {_text(str(folder / "plan.parquet"))} (FORMAT parquet, COMPRESSION zstd)
+            TO {text(str(folder / "plan.parquet"))} (FORMAT parquet, COMPRESSION zstd)
         """)
         meta.update(
             shares=[asdict(share) for share in shares],
@@ -222,8 +222,7 @@ def _judge(
 ) -> None:
     """Table ``judged``: one row a document, ``reason`` null where it is eligible."""
     paths = [store.path("catalog", catalog) / "catalog.parquet" for _, catalog in shards]
-    con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
-    con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(paths)])
+    number_files(con, "shards", paths)
     con.execute("CREATE TABLE cards (source VARCHAR, openness INTEGER)")
     con.executemany(
         "INSERT INTO cards VALUES (?, ?)", [[name, card.license.terms.openness] for name, card in cards.items()]
@@ -290,32 +289,28 @@ def _reason(recipe: Recipe, limits: Thresholds) -> str:
     cases = []
     for source, languages in limits.languages.items():
         cases.append(
-            f"WHEN source = {_text(source)} AND language NOT IN ({', '.join(map(_text, languages))}) THEN 'language'"
+            f"WHEN source = {text(source)} AND language NOT IN ({', '.join(map(text, languages))}) THEN 'language'"
         )
     for source, numbers in limits.quality.items():
         verdict = verdict_sql(QualityThresholds(**numbers))
-        cases.append(f"WHEN source = {_text(source)} AND ({verdict}) IS NOT NULL THEN 'quality_' || ({verdict})")
+        cases.append(f"WHEN source = {text(source)} AND ({verdict}) IS NOT NULL THEN 'quality_' || ({verdict})")
     for label, value in limits.safety.items():
         length = _HARM_LENGTHS.get(label, "")
         column = "safety_" + label.removesuffix("_short").removesuffix("_long")
         cases.append(f"WHEN {column} >= {value!r}{length} THEN '{column}'")
     if limits.contamination:
         for bit, name in enumerate(limits.contamination):
-            cases.append(f"WHEN (contamination >> {bit}) & 1 = 1 THEN {_text('contaminated_' + name)}")
+            cases.append(f"WHEN (contamination >> {bit}) & 1 = 1 THEN {text('contaminated_' + name)}")
     for rule in recipe.filters.drop:
-        cases.append(f"WHEN ({rule.where}\n) THEN {_text(rule.reason)}")
+        cases.append(f"WHEN ({rule.where}\n) THEN {text(rule.reason)}")
     return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR)"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _entry(recipe: Recipe) -> str:
     if not recipe.groups:
         return "source"
     return (
-        "CASE " + " ".join(f"WHEN {group.sql} THEN {_text(group.name)}" for group in recipe.groups) + " ELSE source END"
+        "CASE " + " ".join(f"WHEN {group.sql} THEN {text(group.name)}" for group in recipe.groups) + " ELSE source END"
     )
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import pyarrow as pa
-
 from classifiers.conduct import SCHEMA as CONDUCT
 from classifiers.scorer import Scorer
 from classifiers.taxonomy import BEHAVIOURS, FACETS, STANCE
-
-_SQL_TYPES = {pa.string(): "VARCHAR", pa.float32(): "FLOAT", pa.int32(): "INTEGER", pa.bool_(): "BOOLEAN"}
+from pipeline.catalog import SQL_TYPES
 
 #: What is scored of a candidate, each with all of the classifiers' columns.
 ASPECTS = ("prompt", "reply", "exchange")
@@ -28,7 +25,7 @@ OWN = {
 @lru_cache(maxsize=1)
 def score_columns() -> dict[str, str]:
     """The classifiers' numbers -> SQL type."""
-    return {field.name: _SQL_TYPES[field.type] for field in Scorer.load().schema if field.name != "tier"}
+    return {field.name: SQL_TYPES[field.type] for field in Scorer.load().schema if field.name != "tier"}
 
 
 #: The threshold that is best for a rare behaviour (.02 for dismisses) makes its name mean little on a single reply.
@@ -68,5 +65,5 @@ def derived_columns() -> dict[str, tuple[str, str]]:
 def candidate_columns() -> dict[str, str]:
     """Column -> SQL type of everything a condition about candidates can name."""
     scores = {f"{aspect}_{name}": kind for aspect in ASPECTS for name, kind in score_columns().items()}
-    conduct = {field.name: _SQL_TYPES[field.type] for field in CONDUCT}
+    conduct = {field.name: SQL_TYPES[field.type] for field in CONDUCT}
     return OWN | scores | conduct | {name: kind for name, (_, kind) in derived_columns().items()}

@@ -111,7 +111,9 @@ class ConductOf:
             assistants.append("\n".join(earlier[1::2])[-_BEFORE_CHARS:])
         told, language = candidates["disclosure"], candidates["language"]
         found = conduct_of(pa.array(users, pa.string()), candidates["reply"], told, language)
-        before = conduct_of(candidates["prompt"], pa.array(assistants, pa.string()), None, language)
+        # only what those replies point to is asked here, so there is no prompt to read again
+        nobody = pa.nulls(len(candidates), pa.string())
+        before = conduct_of(nobody, pa.array(assistants, pa.string()), None, language)
         return pa.RecordBatch.from_arrays([*found.columns, before["points_to_help"]], schema=self.schema)
 
 

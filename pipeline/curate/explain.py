@@ -9,9 +9,8 @@ from typing import Any
 import duckdb
 
 from classifiers.conduct import reasons
-from pipeline.curate.judge import text
 from pipeline.curate.write import read_bodies
-from pipeline.database import files
+from pipeline.database import files, text
 from pipeline.store import Store
 from sources.document import spoken
 from sources.errors import UserError

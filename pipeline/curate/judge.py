@@ -22,7 +22,7 @@ from classifiers.taxonomy import BEHAVIOURS, FACETS, Effort
 from classifiers.windows import WHOLE
 from pipeline.curate.constitution import Constitution
 from pipeline.curate.recipe import Conduct, SetRecipe
-from pipeline.database import files
+from pipeline.database import files, number_files, text
 from pipeline.tokens import Tokenizer
 
 #: Conduct of any reply of a conversation is conduct of the conversation.
@@ -42,11 +42,6 @@ _TELLING_WORDS = 25
 _DECISION = "CASE WHEN bool_or(d.decision = 'drop') OVER (PARTITION BY units.thread) THEN 'drop' ELSE d.decision END"
 
 
-def text(value: str) -> str:
-    """A SQL text."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def gather(
     con: duckdb.DuckDBPyConnection,
     recipe: SetRecipe,
@@ -62,16 +57,14 @@ def gather(
     :param pools, contexts: files of each shard: its pool, and its candidates.
     :param benchmarks: names behind the bits of the column ``contamination``.
     """
-    con.execute("CREATE TABLE sheets (shard INTEGER, path VARCHAR)")
-    con.executemany("INSERT INTO sheets VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(contexts)])
+    number_files(con, "sheets", contexts)
     con.execute(f"""
         CREATE VIEW contexts AS
         SELECT s.shard, f.file_row_number AS row,
                list_transform(list_filter(f.context, lambda m: m.role = 'user'), lambda m: m.content) AS said
         FROM read_parquet({files(contexts)}, file_row_number = true, filename = true) f JOIN sheets s ON s.path = f.filename
     """)
-    con.execute("CREATE TABLE shards (shard INTEGER, path VARCHAR)")
-    con.executemany("INSERT INTO shards VALUES (?, ?)", [[i, str(path)] for i, path in enumerate(pools)])
+    number_files(con, "shards", pools)
     con.execute(f"""
         CREATE VIEW candidates AS
         SELECT s.shard, p.* EXCLUDE (filename) REPLACE ({_systems(recipe)} AS system) FROM read_parquet({files(pools)}, filename = true) p

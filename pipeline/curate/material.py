@@ -16,9 +16,10 @@ from pipeline.catalog import facet_cuts
 from pipeline.curate.baselines import STYLE
 from pipeline.curate.choose import Limit
 from pipeline.curate.columns import present
-from pipeline.curate.judge import only_reviewed, text
+from pipeline.curate.judge import only_reviewed
 from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.reviewed import Reviewed
+from pipeline.database import text
 
 #: What a user said is known by this much of its end: cosine and split compare it.
 _SUBJECT_CHARS = 1_500

@@ -23,11 +23,11 @@ from pipeline.curate.baselines import Baselines, baselines
 from pipeline.curate.choose import Limit, best_of_each, groups, near_pairs, pick, promising, spread, without_repeats
 from pipeline.curate.columns import behaviour_cuts
 from pipeline.curate.constitution import Constitution
-from pipeline.curate.judge import gather, judge, text
+from pipeline.curate.judge import gather, judge
 from pipeline.curate.material import Judged, material, subjects, with_said
 from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.reviewed import reviewed
-from pipeline.database import connect
+from pipeline.database import connect, text
 from pipeline.execute import Step, run_step
 from pipeline.review import Decisions
 from pipeline.store import Store, make_key
