@@ -1,10 +1,10 @@
-# make mix | curate | publish | test | lint | bench | train | evaluate    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
+# make mix | curate | publish | ablate | test | lint | bench | train | evaluate    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
 BIN    := $(VENV)/bin
 
-.PHONY: mix curate publish test test-all lint bench train evaluate clean
+.PHONY: mix curate publish ablate test test-all lint bench train evaluate clean
 .DEFAULT_GOAL := mix
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -16,8 +16,12 @@ $(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+$(VENV)/.ablate: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ablate]'
+	touch $@
+
 $(VENV)/.train: $(VENV)/.installed classifiers/teacher.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,evaluate,finetune]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,evaluate,finetune,ablate]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r classifiers/teacher.txt
 	touch $@
 
@@ -36,6 +40,11 @@ publish: OUTPUT ?= shards/sample
 publish: TO ?= shards/$(notdir $(OUTPUT))-published
 publish: $(VENV)/.installed
 	$(BIN)/wellmix publish $(OUTPUT) --to $(TO) $(ARGS)
+
+## find the right weights: of the embedded sample, or RECIPE
+ablate: RECIPE ?= recipes/ablation/sample.yaml
+ablate: $(VENV)/.ablate
+	$(BIN)/wellmix ablate $(RECIPE) $(ARGS)
 
 ## all tests but the long ones
 test: $(VENV)/.dev

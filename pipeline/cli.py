@@ -327,6 +327,65 @@ def diff(
 
 
 @app.command()
+def ablate(
+    recipe: Annotated[Path, typer.Argument(help="Ablation file.", show_default=False)],
+    out: Out = None,
+    store: StoreOption = DEFAULT_STORE,
+    workers: Workers = None,
+    overrides: Overrides = None,
+    tried: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--try",
+            metavar="DOMAIN=WEIGHT",
+            help="Only show what this weight does, by the n-gram proxy; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Find the right weights: train a small proxy on many mixes of the same corpora, fit, propose, verify, report.
+
+    Example: `wellmix ablate recipes/ablation/sample.yaml`
+    """
+    from pipeline.ablate.show import print_ablation, print_tried
+
+    if tried:
+        from pipeline.ablate.make import try_weights
+
+        shown = try_weights(
+            recipe, _weights(tried), store_root=store, workers=workers or os.cpu_count() or 1, overrides=overrides
+        )
+        print_tried(shown)
+        if json:
+            _print_json(shown)
+        return
+    from pipeline.ablate.make import run_ablate
+
+    result = run_ablate(recipe, out=out, store_root=store, workers=workers or os.cpu_count() or 1, overrides=overrides)
+    print_ablation(result)
+    if json:
+        _print_json(result.summary())
+
+
+def _weights(tried: list[str]) -> dict[str, float]:
+    """``DOMAIN=WEIGHT`` texts as numbers.
+
+    :raises UserError: one is none.
+    """
+    weights: dict[str, float] = {}
+    for text in tried:
+        name, _, number = text.rpartition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            weights[name] = -1.0
+        if not name or not 0 <= weights[name] <= 1:
+            raise UserError(f"{text!r} is no weight", where="--try", fix="e.g. --try forum=0.4")
+    return weights
+
+
+@app.command()
 def check(
     recipe: Annotated[Path, typer.Argument(help="Recipe file.", show_default=False)],
     overrides: Overrides = None,

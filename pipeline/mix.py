@@ -37,6 +37,7 @@ from pipeline.run import RunResult, find_files, ingest_missing, inputs, opened, 
 from pipeline.store import Store
 from sources.card import Card
 from sources.errors import UserError
+from sources.readers.base import FileRef
 
 
 class MixResult(RunResult):
@@ -52,7 +53,7 @@ class MixResult(RunResult):
 
 
 @dataclass
-class _Shard:
+class Shard:
     """One split of one source, and the keys of what is made from it."""
 
     source: str
@@ -108,14 +109,101 @@ def _run(
     started: float,
 ) -> MixResult:
     ran: Counter[str] = Counter()
+    corpus = scored(recipe, folder, cards, store, workers=workers, progress=progress, ran=ran)
+    plan = planned(recipe, cards, corpus, store, workers=workers, ran=ran)
+
+    emit = emit_key(plan, list(recipe.shards.formats))
+    lineage = Lineage(
+        emit=emit,
+        plan=plan,
+        clusters=corpus.clusters,
+        shards=[{"source": s.source, "documents": s.documents, "catalog": s.catalog} for s in corpus.shards],
+    )
+    if not is_current(out, output_key(recipe, cards, lineage)):
+        ran["emit"] += 1
+        written = run_emit(
+            store,
+            plan,
+            [(shard.documents, shard.catalog) for shard in corpus.shards],
+            formats=list(recipe.shards.formats),
+            tokenizer=corpus.judges.tokenizer,
+            workers=workers,
+            progress=progress,
+        )
+        versions = {stage.name: stage.version for stage in corpus.judges.stages}
+        write_output(
+            store,
+            out,
+            recipe,
+            cards,
+            corpus.files,
+            asdict(corpus.judges.limits),
+            lineage,
+            written,
+            versions,
+            corpus.judges.tokenizer,
+        )
+    return MixResult.read(out, monotonic() - started, ran)
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What a recipe's documents are judged with, loaded and checked before a corpus is touched.
+
+    :param tokenizer: name, or absolute path.
+    :param contamination: names and absolute paths of hash lists.
+    """
+
+    stages: tuple[Attribute, ...]
+    limits: Thresholds
+    tokenizer: str
+    contamination: list[str]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a recipe's sources are once they are ingested, scored and compared: all that planning needs.
+
+    :param files: raw files by source.
+    :param shards: in the plan's order.
+    :param clusters: key of the duplicate clusters.
+    """
+
+    files: dict[str, list[FileRef]]
+    shards: list[Shard]
+    clusters: str
+    judges: Judges
+
+    @property
+    def catalogs(self) -> list[str]:
+        """Key of each shard's catalog."""
+        return [shard.catalog for shard in self.shards]
+
+
+def scored(
+    recipe: Recipe,
+    folder: Path,
+    cards: dict[str, Card],
+    store: Store,
+    *,
+    workers: int,
+    progress: Progress,
+    ran: Counter[str],
+) -> Corpus:
+    """Ingest and score what is not there yet, and find duplicates across all of it.
+
+    :param folder: the recipe's, to which the files it names are relative.
+    :param ran: counts the stages that had to run.
+    :raises UserError: a source that yields nothing, or files that are not there.
+    """
     judges = prepare(recipe, folder, cards)
     stages, limits = judges.stages, judges.limits
     files = find_files(cards, store)
 
-    shards: list[_Shard] = []
+    shards: list[Shard] = []
     for name, card in cards.items():
         for split in card.make_reader.splits(files[name], recipe.ingest.shard_bytes):
-            shard = _Shard(name, split, ingest_key(card, split, recipe.ingest))
+            shard = Shard(name, split, ingest_key(card, split, recipe.ingest))
             shard.attributes = attribute_keys(stages, shard.documents)
             shard.catalog = catalog_key(shard.documents, shard.attributes)
             shards.append(shard)
@@ -149,50 +237,20 @@ def _run(
             workers=workers,
             progress=progress,
         )
+    return Corpus(files, shards, clusters, judges)
 
-    catalogs = [shard.catalog for shard in shards]
-    plan = plan_key(recipe, cards, limits, catalogs, clusters)
+
+def planned(
+    recipe: Recipe, cards: dict[str, Card], corpus: Corpus, store: Store, *, workers: int, ran: Counter[str]
+) -> str:
+    """Key of the plan of a recipe, made unless it is there."""
+    limits = corpus.judges.limits
+    plan = plan_key(recipe, cards, limits, corpus.catalogs, corpus.clusters)
     if not store.has("plan", plan):
         ran["plan"] += 1
-        run_plan(
-            store, recipe, cards, limits, [(shard.source, shard.catalog) for shard in shards], clusters, workers=workers
-        )
-
-    emit = emit_key(plan, list(recipe.shards.formats))
-    lineage = Lineage(
-        emit=emit,
-        plan=plan,
-        clusters=clusters,
-        shards=[{"source": s.source, "documents": s.documents, "catalog": s.catalog} for s in shards],
-    )
-    if not is_current(out, output_key(recipe, cards, lineage)):
-        ran["emit"] += 1
-        written = run_emit(
-            store,
-            plan,
-            [(shard.documents, shard.catalog) for shard in shards],
-            formats=list(recipe.shards.formats),
-            tokenizer=judges.tokenizer,
-            workers=workers,
-            progress=progress,
-        )
-        versions = {stage.name: stage.version for stage in stages}
-        write_output(store, out, recipe, cards, files, asdict(limits), lineage, written, versions, judges.tokenizer)
-    return MixResult.read(out, monotonic() - started, ran)
-
-
-@dataclass(frozen=True)
-class Judges:
-    """What a recipe's documents are judged with, loaded and checked before a corpus is touched.
-
-    :param tokenizer: name, or absolute path.
-    :param contamination: names and absolute paths of hash lists.
-    """
-
-    stages: tuple[Attribute, ...]
-    limits: Thresholds
-    tokenizer: str
-    contamination: list[str]
+        shards = [(shard.source, shard.catalog) for shard in corpus.shards]
+        run_plan(store, recipe, cards, limits, shards, corpus.clusters, workers=workers)
+    return plan
 
 
 def prepare(recipe: Recipe, folder: Path, cards: dict[str, Card]) -> Judges:
@@ -217,7 +275,7 @@ def _about(recipe: Recipe) -> list[str]:
     return list(recipe.effort_about or FIELDS)
 
 
-def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str, Any]:
+def _task(shard: Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str, Any]:
     return {
         "card": card.model_dump(mode="json"),
         "split": split_to_json(shard.split),
@@ -230,7 +288,7 @@ def _task(shard: _Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str
     }
 
 
-def _check_sources(store: Store, recipe: Recipe, shards: list[_Shard]) -> None:
+def _check_sources(store: Store, recipe: Recipe, shards: list[Shard]) -> None:
     """A source that gave no document would silently turn the recipe into another one."""
     documents: Counter[str] = Counter(dict.fromkeys(recipe.sources, 0))
     reasons: dict[str, Counter[str]] = {name: Counter() for name in recipe.sources}

@@ -37,8 +37,8 @@ _HARM_LENGTHS = {
     "harm_long": f" AND bytes > {WHOLE}",
 }
 
-#: What the random numbers of a plan are for; each use hashes with its own salt.
-_DRAW, _PLACE, _HOLD_OUT = 0, 1, 2
+#: What the random numbers of a plan are for; each use hashes with its own salt. ``POOL`` is :mod:`pipeline.ablate.draws`'.
+_DRAW, _PLACE, _HOLD_OUT, POOL = 0, 1, 2, 3
 
 #: 2^-53 turns the upper 53 bits of a hash into a double in [0, 1) exactly.
 _UNIT = "9007199254740992.0"
@@ -167,14 +167,7 @@ def run_plan(
         store.scratch("plan") as scratch,
         connect(scratch, recipe.memory, workers) as con,
     ):
-        try:
-            _judge(con, store, recipe, cards, limits, shards, clusters)
-        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-            raise UserError(
-                f"a condition cannot be computed for every document: {str(error).splitlines()[0]}",
-                where=recipe.place("upweight"),
-                fix="look at the `where` of groups, upweight and filters.drop; try_cast gives null instead of an error",
-            ) from None
+        judge(con, store, recipe, cards, limits, shards, clusters)
         shares, notes = _allot(con, recipe)
         _place(con, recipe)
         con.execute(f"""
@@ -211,6 +204,30 @@ def _rows(con: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    store: Store,
+    recipe: Recipe,
+    cards: dict[str, Card],
+    limits: Thresholds,
+    shards: list[tuple[str, str]],
+    clusters: str,
+) -> None:
+    """Table ``judged``: one row a document, ``reason`` null where it is eligible.
+
+    :param shards: (source, catalog key) of each shard, in order.
+    :raises UserError: a condition of the recipe cannot be computed.
+    """
+    try:
+        _judge(con, store, recipe, cards, limits, shards, clusters)
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+        raise UserError(
+            f"a condition cannot be computed for every document: {str(error).splitlines()[0]}",
+            where=recipe.place("upweight"),
+            fix="look at the `where` of groups, upweight and filters.drop; try_cast gives null instead of an error",
+        ) from None
+
+
 def _judge(
     con: duckdb.DuckDBPyConnection,
     store: Store,
@@ -220,7 +237,6 @@ def _judge(
     shards: list[tuple[str, str]],
     clusters: str,
 ) -> None:
-    """Table ``judged``: one row a document, ``reason`` null where it is eligible."""
     paths = [store.path("catalog", catalog) / "catalog.parquet" for _, catalog in shards]
     number_files(con, "shards", paths)
     con.execute("CREATE TABLE cards (source VARCHAR, openness INTEGER)")
@@ -255,7 +271,6 @@ def _judge(
         FROM (SELECT uid, min((shard::BIGINT << 32) | row) AS first FROM judged_alone GROUP BY uid HAVING count(*) > 1) again
         WHERE judged_alone.uid = again.uid AND ((shard::BIGINT << 32) | row) <> first
     """)
-    salt = _salt(recipe, _HOLD_OUT)
     con.execute(f"""
         CREATE TABLE judged AS
         WITH ranked AS (
@@ -272,9 +287,9 @@ def _judge(
                CASE WHEN reason IS NOT NULL THEN reason
                     WHEN rank = 1 THEN NULL
                     WHEN exact_group = keeper_exact THEN 'duplicate_exact' ELSE 'duplicate_near' END AS reason,
-               CASE WHEN (mix(held_by, {salt}) >> 11)::DOUBLE / {_UNIT} < {recipe.validation}
+               CASE WHEN {unit_sql(recipe, "held_by", _HOLD_OUT)} < {recipe.validation}
                     THEN 'validation' ELSE 'train' END AS split,
-               (mix(uid, {_salt(recipe, _DRAW)}) >> 11)::DOUBLE / {_UNIT} AS u,
+               {unit_sql(recipe, "uid", _DRAW)} AS u,
                COLUMNS('facet_.*')
         FROM ranked
     """)
@@ -283,6 +298,16 @@ def _judge(
 
 def _salt(recipe: Recipe, use: int) -> int:
     return recipe.seed * 16 + use
+
+
+def unit_sql(recipe: Recipe, column: str, use: int) -> str:
+    """SQL of a number in [0, 1) that depends on the recipe's seed, a 64-bit id and what it is used for."""
+    return f"(mix({column}, {_salt(recipe, use)}) >> 11)::DOUBLE / {_UNIT}"
+
+
+def place_sql(recipe: Recipe, uid: str = "uid", epoch: str = "epoch") -> str:
+    """SQL of the 64-bit number in whose order copies stand; ties go by uid and epoch."""
+    return f"mix(xor({uid}, {epoch}::UBIGINT << 56), {_salt(recipe, _PLACE)})"
 
 
 def _reason(recipe: Recipe, limits: Thresholds) -> str:
@@ -319,9 +344,14 @@ def _multiplier(recipe: Recipe) -> str:
     return " * ".join(factors) or "1.0::DOUBLE"
 
 
-def _allot(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> tuple[list[Share], list[str]]:
-    """Tables ``events`` (each possible copy, and the rate from which it is drawn) and ``rates``; shares by entry."""
-    amounts: dict[str, Amount] = {**{group.name: group for group in recipe.groups}, **recipe.sources}
+def amounts_of(recipe: Recipe) -> dict[str, Amount]:
+    """What each entry of a recipe asks for: groups first, as they take documents first."""
+    return {**{group.name: group for group in recipe.groups}, **recipe.sources}
+
+
+def make_events(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
+    """Table ``events`` from ``judged``: each possible copy of an eligible document, and the rate from which it is drawn."""
+    amounts = amounts_of(recipe)
     con.execute("CREATE TABLE caps (entry VARCHAR, cap DOUBLE)")
     con.executemany(
         "INSERT INTO caps VALUES (?, ?)",
@@ -329,10 +359,16 @@ def _allot(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> tuple[list[Share],
     )
     con.execute("""
         CREATE TABLE events AS
-        SELECT shard, row, uid, entry, tokens, epoch::INTEGER AS epoch, (u + epoch) / multiplier AS rate
+        SELECT shard, row, uid, entry, tokens, multiplier, epoch::INTEGER AS epoch, (u + epoch) / multiplier AS rate
         FROM judged JOIN caps USING (entry), unnest(range(ceil(cap)::BIGINT)) AS e(epoch)
         WHERE reason IS NULL AND split = 'train' AND multiplier > 0 AND u + epoch < cap
     """)
+
+
+def _allot(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> tuple[list[Share], list[str]]:
+    """Tables ``events``, ``drawn`` and ``rates``; shares by entry."""
+    amounts = amounts_of(recipe)
+    make_events(con, recipe)
     capacity = dict(con.execute("SELECT entry, sum(tokens)::BIGINT FROM events GROUP BY entry").fetchall())
     supply = dict(
         con.execute("SELECT entry, sum(tokens)::BIGINT FROM events WHERE epoch = 0 GROUP BY entry").fetchall()
@@ -379,7 +415,7 @@ def allot(
     :returns: tokens asked for and target by entry, and notes for the user.
     :raises UserError: tokens or epochs beyond an entry's capacity, or not enough in all entries together.
     """
-    amounts: dict[str, Amount] = {**{group.name: group for group in recipe.groups}, **recipe.sources}
+    amounts = amounts_of(recipe)
     asked: dict[str, float] = {}
     targets: dict[str, float] = {}
     notes: list[str] = []
@@ -455,7 +491,7 @@ def allot(
 
 def _place(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
     """Table ``placed``: every copy with its split, output shard and position. The order is that of a hash: a global shuffle."""
-    salt = _salt(recipe, _PLACE)
+    place = place_sql(recipe, "c.uid", "c.epoch")
     con.execute(f"""
         CREATE TABLE placed AS
         WITH chosen AS (
@@ -466,10 +502,10 @@ def _place(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
             WHERE reason IS NULL AND split = 'validation' AND multiplier > 0 AND u / multiplier <= rate
         ), ordered AS (
             SELECT c.*, j.bytes, j.cluster_size, row_number() OVER o AS position,
-                   sum(j.bytes) OVER (PARTITION BY c.split ORDER BY mix(xor(c.uid, c.epoch::UBIGINT << 56), {salt}), c.uid, c.epoch
+                   sum(j.bytes) OVER (PARTITION BY c.split ORDER BY {place}, c.uid, c.epoch
                                       ROWS UNBOUNDED PRECEDING) - j.bytes AS before
             FROM chosen c JOIN judged j USING (shard, row)
-            WINDOW o AS (PARTITION BY c.split ORDER BY mix(xor(c.uid, c.epoch::UBIGINT << 56), {salt}), c.uid, c.epoch)
+            WINDOW o AS (PARTITION BY c.split ORDER BY {place}, c.uid, c.epoch)
         )
         SELECT shard, row, uid, epoch, tokens, cluster_size, split, (before // {recipe.shards.size})::INTEGER AS out, position FROM ordered
     """)

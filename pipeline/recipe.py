@@ -325,7 +325,10 @@ def is_set(raw: dict[str, Any]) -> bool:
     return "budget" not in raw and "formats" in raw and "size" in raw
 
 
-_EXAMPLES = {"recipe": "recipes/sample.yaml", "constitution": "recipes/constitutions/wellmix.yaml"}
+_EXAMPLES = {
+    "recipe": "recipes/sample.yaml",
+    "ablation": "recipes/ablation/sample.yaml",
+    "constitution": "recipes/constitutions/wellmix.yaml"}
 
 
 def read_yaml(

@@ -92,15 +92,19 @@ def load_tokenizer(name: str = DEFAULT, *, cache: str | Path | None = None, eos:
     The vocabulary is loaded when first used, in 0.1 s; the very first use compiles it (some ten seconds), so let the
     parent process count something before workers start. Sets ``RAYON_NUM_THREADS=1`` unless it is set, because workers are processes.
 
-    :param name: ``o200k_base``, ``cl100k_base`` or a path to a Hugging Face ``tokenizer.json``.
+    :param name: ``o200k_base``, ``cl100k_base``, one of these with a size (``cl100k_base:2047``, see :class:`SmallTokenizer`), or a
+        path to a Hugging Face ``tokenizer.json``.
     :param cache: folder for compiled vocabularies; default ``$XDG_CACHE_HOME/wellmix`` or ``~/.cache/wellmix``.
     :param eos: text of the token that ends a document, for a ``tokenizer.json`` where it cannot be guessed.
     :raises UserError: unknown name, unreadable file, or no end-of-document token.
     """
     os.environ.setdefault("RAYON_NUM_THREADS", "1")
+    root = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wellmix"
     if name in _PATTERNS:
-        root = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wellmix"
         return RankTokenizer(name, root)
+    vocabulary, _, size = name.partition(":")
+    if vocabulary in _PATTERNS and size.isdecimal() and 256 <= int(size) < _END_OF_TEXT[vocabulary]:
+        return SmallTokenizer(vocabulary, int(size), root)
     if name.endswith(".json"):
         return FileTokenizer(Path(name), eos)
     raise UserError(
@@ -161,6 +165,38 @@ class RankTokenizer:
                 lengths[i] = len(own)
             ids = np.concatenate([*parts, ids[at:]])
         return ids, lengths
+
+
+class SmallTokenizer:
+    """The first ranks of a tiktoken vocabulary: a BPE of its own, because a merge only needs merges of lower rank.
+
+    For small models, whose embeddings a full vocabulary would dwarf. It depends on no corpus, so that losses of models trained on
+    different mixes, today and after a source was added, are of the same tokens. Any text can be encoded: all bytes are in it.
+
+    :param vocabulary: a key of the vocabularies above.
+    :param size: number of ranks, at least the 256 bytes; the end-of-document token is one more.
+    :param cache: folder for the compiled vocabulary; made if missing.
+    """
+
+    def __init__(self, vocabulary: str, size: int, cache: Path) -> None:
+        self.name, self._vocabulary, self._size = f"{vocabulary}:{size}", vocabulary, size
+        digest = hashlib.sha256(_rank_bytes(vocabulary)).hexdigest()[:16]
+        self.version = f"{vocabulary}-{size}-{digest}-tokie{package_version('tokie')}-1"
+        self.vocab_size, self.eos_id = size + 1, size
+        self._file = cache / f"{self.version}.tkz"
+
+    @cached_property
+    def _fast(self) -> Any:
+        return _compiled(self._vocabulary, self._file, self._size)
+
+    def count(self, texts: Texts) -> np.ndarray:
+        """Tokens of each text: int32, shape (texts,)."""
+        return np.asarray(self._fast.count_tokens_batch(texts.to_pylist()), dtype=np.int32)
+
+    def encode(self, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (uint32, flat) and the number of ids of each text (int64, shape (texts,))."""
+        ids, lengths = self._fast.encode_batch_flat(texts.to_pylist(), False)
+        return ids, lengths.astype(np.int64)
 
 
 class FileTokenizer:
@@ -230,23 +266,26 @@ def _rank_bytes(name: str) -> bytes:
     return gzip.decompress(files("bpe_openai.data").joinpath(f"{name}.tiktoken.gz").read_bytes())
 
 
-def _compiled(name: str, path: Path) -> Any:
-    """tokie's tokenizer for a vocabulary, from the cache or built into it (written aside, then renamed)."""
+def _compiled(name: str, path: Path, size: int | None = None) -> Any:
+    """tokie's tokenizer for a vocabulary, or for its first ``size`` ranks, from the cache or built into it (written aside, then
+    renamed)."""
     import tokie
 
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as aside:
             source, built = Path(aside) / "tokenizer.json", Path(aside) / "tokenizer.tkz"
-            source.write_text(json.dumps(_hugging_face(name), ensure_ascii=False), encoding="utf-8")
+            source.write_text(json.dumps(_hugging_face(name, size), ensure_ascii=False), encoding="utf-8")
             tokie.Tokenizer.from_json(str(source)).save(str(built))
             os.replace(built, path)
     return tokie.Tokenizer.from_file(str(path))
 
 
-def _hugging_face(name: str) -> dict[str, Any]:
+def _hugging_face(name: str, size: int | None) -> dict[str, Any]:
     """The vocabulary as the content of a Hugging Face ``tokenizer.json`` (byte-level BPE with merges)."""
-    ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, _rank_bytes(name).splitlines())}
+    ranks = {
+        base64.b64decode(token): int(rank) for token, rank in map(bytes.split, _rank_bytes(name).splitlines()[:size])
+    }
     letters = _byte_letters()
     spelled = {token: "".join(map(letters.__getitem__, token)) for token in ranks}
     merges = []

@@ -12,6 +12,18 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from pipeline.ablate.design import Bounds, Design, Dirichlet, OneAtATime, Sobol
+from pipeline.ablate.recipe import (
+    Ablation,
+    Domain,
+    Evaluation,
+    External,
+    Limits,
+    Ngram,
+    QuestionSet,
+    Transformer,
+    load_ablation,
+)
 from pipeline.cli import app
 from pipeline.curate.recipe import (
     Diversity,
@@ -60,6 +72,22 @@ SET_SECTIONS: dict[type[BaseModel], str] = {
     Diversity: "Lengths",
     Pairs: "Pairs",
     SetShards: "Files of a set",
+}
+
+#: The same of recipes/ABLATIONS.md.
+ABLATION_SECTIONS: dict[type[BaseModel], str] = {
+    Ablation: "Fields of an ablation",
+    Domain: "Domains",
+    Design: "Design",
+    OneAtATime: "Design",
+    Dirichlet: "Design",
+    Sobol: "Design",
+    Transformer: "Proxies",
+    Ngram: "Proxies",
+    External: "Proxies",
+    Evaluation: "Evaluation",
+    QuestionSet: "Evaluation",
+    Limits: "Constraints",
 }
 
 #: Not written by people, or not part of the repository.
@@ -120,7 +148,14 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in commands if not re.search(rf"\bwellmix {re.escape(name)}\b", text)] == []
 
 
-@pytest.mark.parametrize(("top", "sections"), [(Recipe, SECTIONS), (SetRecipe, SECTIONS | SET_SECTIONS)])
+@pytest.mark.parametrize(
+    ("top", "sections"),
+    [
+        (Recipe, SECTIONS),
+        (SetRecipe, SECTIONS | SET_SECTIONS),
+        (Ablation, ABLATION_SECTIONS | dict.fromkeys((Bounds,), "Design")),
+    ],
+)
 def test_every_recipe_model_is_checked(top: type[BaseModel], sections: dict[type[BaseModel], str]) -> None:
     known: set[type[BaseModel]] = set()
     todo: list[type[BaseModel]] = [top]
@@ -135,6 +170,7 @@ def test_every_recipe_model_is_checked(top: type[BaseModel], sections: dict[type
 PAGES = [
     *((model, "recipes/README.md", title) for model, title in SECTIONS.items()),
     *((model, "recipes/SETS.md", title) for model, title in SET_SECTIONS.items()),
+    *((model, "recipes/ABLATIONS.md", title) for model, title in ABLATION_SECTIONS.items()),
 ]
 _IDS = [model.__name__ for model, *_ in PAGES]
 
@@ -146,7 +182,7 @@ def test_every_recipe_field_is_described(model: type[BaseModel], where: str, tit
 
 @pytest.mark.parametrize(("model", "where", "title"), PAGES, ids=_IDS)
 def test_defaults_in_the_tables_are_those_of_the_code(model: type[BaseModel], where: str, title: str) -> None:
-    if model in (Group, Upweight, DropRule):
+    if model in (Group, Upweight, DropRule) or (model in ABLATION_SECTIONS and model not in (Ablation, Evaluation)):
         return  # told in words
     text = section(page(where), title)
     rows = dict(re.findall(r"(?m)^\| `(\w+)` \| ([^|]+) \|", text))
@@ -168,7 +204,8 @@ def test_defaults_in_the_tables_are_those_of_the_code(model: type[BaseModel], wh
 
 
 def test_every_shipped_recipe_is_named() -> None:
-    recipes = [path.name for path in (ROOT / "recipes").glob("*.yaml")]
+    folder = ROOT / "recipes"
+    recipes = [str(path.relative_to(folder)) for path in [*folder.glob("*.yaml"), *folder.glob("ablation/*.yaml")]]
     assert recipes and sorted(set(recipes) - named(page("recipes/README.md"))) == []
 
 
@@ -176,6 +213,14 @@ def test_the_example_of_a_set_is_one(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(example(page("recipes/SETS.md"))))
     recipe, cards, _ = load_set_recipe(tmp_path / "mine.yaml", ["size=10"])
     assert recipe.size == 10 and len(cards) == 2
+
+
+def test_the_example_of_an_ablation_is_one(tmp_path: Path) -> None:
+    raw = example(page("recipes/ABLATIONS.md"))
+    raw["base"] = str(ROOT / "recipes/sample.yaml")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw))
+    resolved = load_ablation(tmp_path / "mine.yaml", ["seed=3"])
+    assert resolved.ablation.seed == 3 and len(resolved.domains) == 5
 
 
 def test_the_example_recipe_is_one(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""The swarm: the points of an ablation, the texts they read, and their runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.ablate.design import Collapsed, Point, make_points
+from pipeline.ablate.draws import load_draws, load_held_out, run_draws
+from pipeline.ablate.held_out import HeldOut, choose, keep, measured
+from pipeline.ablate.mixes import Mixes, load_mixes
+from pipeline.ablate.recipe import Ngram, Resolved, Transformer
+from pipeline.ablate.runs import Pool, Run, make_run, read_bits, run_all
+from pipeline.ablate.texts import codes, load_texts, run_texts
+from pipeline.console import Progress
+from pipeline.mix import Corpus, planned, scored
+from pipeline.store import Store
+from pipeline.tokens import load_tokenizer
+
+
+def vocabulary(size: int) -> str:
+    """Name of the tokenizer with so many tokens, the one that ends a document included."""
+    return f"cl100k_base:{size - 1}"
+
+
+@dataclass
+class Bench:
+    """What every proxy of an ablation works on.
+
+    :param mixes: what mixes are made of.
+    :param draws_key: of the draws.
+    :param folder: for the life of the run; files that workers open.
+    :param ran: counts the stages that had to run.
+    """
+
+    resolved: Resolved
+    store: Store
+    corpus: Corpus
+    mixes: Mixes
+    draws_key: str
+    folder: Path
+    workers: int
+    progress: Progress
+    ran: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def open(cls, resolved: Resolved, store: Store, folder: Path, workers: int, progress: Progress) -> Bench:
+        """Bring the corpora of the base recipe to where its mixes can be drawn, and draw."""
+        ran: Counter[str] = Counter()
+        recipe, cards = resolved.recipe, resolved.cards
+        corpus = scored(recipe, resolved.base_folder, cards, store, workers=workers, progress=progress, ran=ran)
+        plan = planned(recipe, cards, corpus, store, workers=workers, ran=ran)
+        shards = [(shard.source, shard.catalog) for shard in corpus.shards]
+        key = run_draws(store, resolved.varied, cards, corpus.judges.limits, shards, corpus.clusters, workers=workers)
+        mixes = load_mixes(resolved, store, load_draws(store, key), plan)
+        return cls(resolved, store, corpus, mixes, key, folder, workers, progress, ran)
+
+    def points(self, collapsed: Collapsed | None) -> list[Point]:
+        """The design's points.
+
+        :param collapsed: the domains that are searched, where others keep their proportions.
+        """
+        ablation, mixes = self.resolved.ablation, self.mixes
+
+        def place(*loc: str | int) -> str:
+            return ablation.place("design", *loc)
+
+        proportional = mixes.supply / mixes.supply.sum()
+        if collapsed is None:
+            return make_points(
+                ablation.design, mixes.domains, mixes.prior, proportional, mixes.caps, ablation.seed, place=place
+            )
+        points = make_points(
+            ablation.design,
+            collapsed.parts,
+            collapsed.reduce(mixes.prior),
+            collapsed.reduce(proportional),
+            collapsed.caps(mixes.caps),
+            ablation.seed,
+            place=place,
+        )
+        return collapsed.expand_points(points)
+
+    def pool(self, proxy: Transformer | Ngram) -> tuple[Pool, HeldOut]:
+        """The texts a proxy reads, and what it is measured on.
+
+        The pool's share of the documents is that of the proxy's tokens in the target run's. How many tokens of the small vocabulary a
+        token of the recipe's makes is measured on the held-out documents, weighted as the base mix is.
+        """
+        tokenizer = load_tokenizer(vocabulary(proxy.vocabulary))
+        documents = [shard.documents for shard in self.corpus.shards]
+        chosen = choose(load_held_out(self.store, self.draws_key), self.resolved.ablation.evaluation.tokens)
+        held = np.sort(codes(chosen["shard"].to_numpy(), chosen["row"].to_numpy()))
+        held_texts = self._texts(documents, held, tokenizer.name, tokenizer.eos_id)[0]
+        shares = {name: float(tokens) for name, tokens in self.mixes.sources.items()}
+        total = sum(shares.values())
+        shares = {name: tokens / total for name, tokens in shares.items()}
+        held_out = measured(self.resolved, chosen, held_texts, shares, tokenizer)
+
+        ratio = self._ratio(chosen, held_texts, shares)
+        share = proxy.tokens / ratio / self.resolved.budget
+        mixes = self.mixes.pooled(share)
+        wanted = mixes.documents()
+        texts, keys = self._texts(documents, wanted, tokenizer.name, tokenizer.eos_id)
+        file = self.folder / f"pool-{proxy.vocabulary}-{proxy.tokens}.npy"
+        np.save(file, wanted)
+        return Pool(mixes, texts, tokenizer.eos_id, self.draws_key, keys, file), held_out
+
+    def _texts(self, documents, wanted, tokenizer, eos):
+        keys = run_texts(self.store, documents, wanted, tokenizer, workers=self.workers, progress=self.progress)
+        return load_texts(self.store, keys, wanted, eos), keys
+
+    @staticmethod
+    def _ratio(chosen, texts, shares) -> float:
+        at = np.searchsorted(texts.codes, codes(chosen["shard"].to_numpy(), chosen["row"].to_numpy()))
+        small = texts.starts[at + 1] - texts.starts[at]
+        large = chosen["tokens"].to_numpy().astype(float)
+        source = chosen["source"].to_numpy(zero_copy_only=False)
+        names, number = np.unique(source, return_inverse=True)
+        share = np.array([shares.get(name, 0.0) for name in names])
+        by_source = np.bincount(number, weights=small) / np.bincount(number, weights=large)
+        return float(share @ by_source / share.sum())
+
+    def train(
+        self,
+        points: list[tuple[str, np.ndarray, int]],
+        proxy: Transformer,
+        pool: Pool,
+        held_out: HeldOut,
+        label: str,
+    ) -> tuple[list[Run], dict[str, np.ndarray], set[str]]:
+        """Train and measure a transformer on each of some mixes.
+
+        :param points: name, weights and seed of each.
+        :returns: the runs, their metrics (each of shape (runs,)), and the names of those that were there already.
+        """
+        key = keep(self.store, held_out)
+        runs = [make_run(name, weights, seed, pool, proxy, held_out) for name, weights, seed in points]
+        there = run_all(self.store, runs, pool, proxy, key, workers=self.workers, progress=self.progress, label=label)
+        self.ran["proxy-run"] += len({run.model for run in runs if run.name not in there})
+        return runs, held_out.metrics(read_bits(self.store, runs)), there

@@ -1,0 +1,100 @@
+"""The mixes of an ablation are those `wellmix mix` makes, and differ only where weights differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.ablate.draws import fill
+from pipeline.ablate.recipe import load_ablation
+from pipeline.ablate.swarm import Bench
+from pipeline.ablate.texts import codes
+from pipeline.console import Progress
+from pipeline.mix import run_mix
+from pipeline.store import Store
+from pipeline.tables import read
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def bench(sample_mix, tmp_path_factory):
+    """The sample ablation, its documents taken from the sample mix's store."""
+    _, store = sample_mix
+    folder = tmp_path_factory.mktemp("bench")
+    return Bench.open(load_ablation(ROOT / "recipes/ablation/sample.yaml"), Store(store), folder, 1, Progress(False))
+
+
+def test_fill_gives_what_full_members_cannot():
+    assert fill(10, np.array([1.0, 1.0]), np.array([3.0, 100.0])).tolist() == [3.0, 7.0]
+    assert fill(10, np.array([1.0, 3.0]), np.array([100.0, 100.0])).tolist() == [2.5, 7.5]
+    assert fill(10, np.array([1.0, 1.0]), np.array([3.0, 4.0])).tolist() == [3.0, 4.0]
+    # nobody with a share is left: those without one stand in
+    assert fill(10, np.array([1.0, 0.0]), np.array([4.0, 20.0])).tolist() == [4.0, 6.0]
+    assert fill(0, np.array([1.0, 0.0]), np.array([4.0, 20.0])).tolist() == [0.0, 0.0]
+
+
+def test_the_prior_is_the_base_mix(bench):
+    assert bench.mixes.prior.sum() == pytest.approx(1)
+    drawn = bench.mixes.draws.drawn(bench.mixes.draws.take(bench.mixes.base))
+    assert np.abs(drawn - bench.mixes.base).max() == 0
+
+
+def test_a_point_is_the_mix_that_its_recipe_makes(bench, sample_mix, tmp_path):
+    """Byte for byte the same copies in the same order as `wellmix mix` takes from the recipe an ablation writes."""
+    weights = np.array([0.45, 0.05, 0.1, 0.3, 0.1])
+    recipe = tmp_path / "made-by-a-test.yaml"
+    recipe.write_text(bench.mixes.recipe(weights, "made-by-a-test", "A test's.", tmp_path))
+    result = run_mix(recipe, out=tmp_path / "out", store_root=sample_mix[1], workers=1, show_progress=False)
+    plan = read(Store(sample_mix[1]).path("plan", result.manifest["lineage"]["plan"]) / "plan.parquet")
+    train = plan.filter(np.array(plan["split"].to_pylist()) == "train").sort_by("position")
+    draws = bench.mixes.draws
+    taken = draws.take(bench.mixes.tokens(weights))
+    assert (
+        codes(draws.shard[taken], draws.row[taken]).tolist()
+        == codes(train["shard"].to_numpy(), train["row"].to_numpy()).tolist()
+    )
+    assert draws.epoch[taken].tolist() == train["epoch"].to_pylist()
+
+
+def test_mixes_differ_only_where_weights_differ(bench):
+    draws, mixes = bench.mixes.draws, bench.mixes
+    a = draws.take(mixes.tokens(np.array([0.40, 0.2, 0.1, 0.2, 0.1])))
+    b = draws.take(mixes.tokens(np.array([0.45, 0.2, 0.1, 0.2, 0.05])))
+    changed = np.concatenate([mixes.members[0], mixes.members[4]])
+    for entry in range(len(draws.entries)):
+        of_a, of_b = set(a[draws.entry[a] == entry]), set(b[draws.entry[b] == entry])
+        if entry not in changed:
+            assert of_a == of_b
+        else:
+            assert of_a <= of_b or of_b <= of_a
+    # what both have stands in the same order
+    both = set(a) & set(b)
+    assert [i for i in a if i in both] == [i for i in b if i in both]
+
+
+def test_a_pool_repeats_as_the_whole_does(bench):
+    """Epochs of a family in a pool of half the documents are near those in the whole: the sample is small, so near."""
+    weights = np.array([0.3, 0.1, 0.2, 0.3, 0.1])
+    pooled = bench.mixes.pooled(0.5)
+    assert set(pooled.documents()) < set(bench.mixes.pooled(1.0).documents())
+    whole = bench.mixes.tokens(weights)
+    part = pooled.targets(weights)
+    assert part.sum() == pytest.approx(whole.sum() / 2, rel=0.02)
+    for member in bench.mixes.members:
+        big = whole[member].sum() / bench.mixes.draws.supply[member].sum()
+        small = part[member].sum() / max(pooled.draws.supply[member].sum(), 1)
+        assert small == pytest.approx(big, rel=0.6)
+
+
+def test_a_larger_pool_holds_the_smaller(bench):
+    assert set(bench.mixes.pooled(0.3).documents()) <= set(bench.mixes.pooled(0.6).documents())
+
+
+def test_fingerprints_change_with_the_documents(bench):
+    prints = bench.mixes.fingerprints()
+    assert len(set(prints)) == len(prints)
+    fewer = bench.mixes.pooled(0.9).mixes  # the same mixes: fingerprints are of all documents
+    assert fewer.fingerprints() == prints
