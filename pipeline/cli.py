@@ -327,6 +327,115 @@ def diff(
 
 
 @app.command()
+def fit(
+    ratios: Annotated[
+        Path, typer.Option("--ratios", help="CSV: a row a run, shares of its domains.", show_default=False)
+    ],
+    metrics: Annotated[
+        Path, typer.Option("--metrics", help="CSV: a row a run, what was measured.", show_default=False)
+    ],
+    targets: Annotated[
+        list[str],
+        typer.Option("--target", metavar="COLUMN", help="Metric to optimise; repeatable.", show_default=False),
+    ],
+    test_ratios: Annotated[
+        list[Path] | None, typer.Option("--test-ratios", help="Runs to test on; repeatable.", show_default=False)
+    ] = None,
+    test_metrics: Annotated[
+        list[Path] | None, typer.Option("--test-metrics", help="One for each --test-ratios.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="linear, log_linear, power_law, lightgbm, gp or ensemble [default: the best by cross-validation].",
+            show_default=False,
+        ),
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prior",
+            metavar="RUN|uniform|mean|FILE.csv|DOMAIN=SHARE",
+            help="Mix to compare with; repeatable [default: the mean of the runs].",
+            show_default=False,
+        ),
+    ] = None,
+    higher: Annotated[
+        list[str] | None,
+        typer.Option("--higher-is-better", metavar="COLUMN", help="Targets to raise; repeatable.", show_default=False),
+    ] = None,
+    min_share: Annotated[
+        list[str] | None,
+        typer.Option("--min-share", metavar="DOMAIN=SHARE", help="At least; repeatable.", show_default=False),
+    ] = None,
+    max_share: Annotated[
+        list[str] | None,
+        typer.Option("--max-share", metavar="DOMAIN=SHARE", help="At most; repeatable.", show_default=False),
+    ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--fix-share", metavar="DOMAIN=SHARE", help="Exactly; repeatable.", show_default=False),
+    ] = None,
+    supply: Annotated[
+        list[str] | None,
+        typer.Option("--supply", metavar="DOMAIN=TOKENS", help="Tokens there are; repeatable.", show_default=False),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="Tokens of the run it is for.", show_default=False)
+    ] = None,
+    max_epochs: Annotated[float, typer.Option("--max-epochs", help="How often a token may be repeated.")] = 4.0,
+    max_distance: Annotated[
+        float | None,
+        typer.Option("--max-distance", help="Share of the mix that may move from the prior.", show_default=False),
+    ] = None,
+    anywhere: Annotated[bool, typer.Option("--anywhere", help="Also propose shares that no run had.")] = False,
+    folds: Annotated[
+        int | None, typer.Option("--folds", min=2, help="[default: 10 for up to 100 runs, else 5]", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds, resamples and search.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for fit.json, proposal.csv and the tables.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fit metrics of a swarm of runs on the shares of their mixes, and propose a mix. Reads the tables of Olmix and RegMix.
+
+    Example: `wellmix fit --ratios ratios.csv --metrics metrics.csv --target loss --prior uniform --max-distance 0.3`
+    """
+    from pipeline.fit.command import pairs, print_fit, run_fit
+    from pipeline.fit.constraints import Constraints
+
+    if len(test_ratios or []) != len(test_metrics or []):
+        raise UserError("test tables come in pairs", where="--test-ratios", fix="one --test-metrics for each")
+    result = run_fit(
+        ratios,
+        metrics,
+        targets,
+        tests=list(zip(test_ratios or [], test_metrics or [], strict=True)),
+        model=model,
+        prior=prior or [],
+        constraints=Constraints(
+            supply=pairs(supply, "--supply") if supply else None,
+            budget=budget,
+            max_epochs=max_epochs,
+            minimum=pairs(min_share or [], "--min-share"),
+            maximum=pairs(max_share or [], "--max-share"),
+            max_distance=max_distance,
+            fixed=pairs(fixed or [], "--fix-share"),
+        ),
+        higher_is_better=higher or [],
+        anywhere=anywhere,
+        folds=folds,
+        seed=seed,
+        out=out,
+    )
+    print_fit(result)
+    if json:
+        _print_json(result.summary())
+
+
+@app.command()
 def ablate(
     recipe: Annotated[Path, typer.Argument(help="Ablation file.", show_default=False)],
     out: Out = None,

@@ -328,7 +328,8 @@ def is_set(raw: dict[str, Any]) -> bool:
 _EXAMPLES = {
     "recipe": "recipes/sample.yaml",
     "ablation": "recipes/ablation/sample.yaml",
-    "constitution": "recipes/constitutions/wellmix.yaml"}
+    "constitution": "recipes/constitutions/wellmix.yaml",
+}
 
 
 def read_yaml(

@@ -16,7 +16,7 @@ from pipeline.fit.base import Fitted
 from pipeline.fit.constraints import Constraints
 from pipeline.fit.optimum import Proposal, propose, trades
 from pipeline.fit.pareto import pareto
-from pipeline.fit.validate import Validation, choose, cross_validate, fit_chosen
+from pipeline.fit.validate import Validation, choose, cross_validate, fit_chosen, rivals
 from sources.errors import UserError
 
 #: A version of what is found from the same numbers.
@@ -47,21 +47,12 @@ class Space:
 
 
 def covered(space: Space, weights: np.ndarray) -> Space:
-    """The space as far as the points cover it: a fit says nothing of shares that no run tried.
+    """The space as far as the points cover it.
 
     :param weights: of the points over the domains, shape (points, D).
     """
-    parts = space.parts(weights)
-    given = space.constraints
-    lowest = dict(zip(space.names, parts.min(0).tolist(), strict=True))
-    highest = dict(zip(space.names, parts.max(0).tolist(), strict=True))
-    # what the user asks for stands, even beyond the points
-    minimum, maximum = dict(given.minimum), dict(given.maximum)
-    for name in space.names:
-        if name not in given.fixed:
-            minimum.setdefault(name, min(lowest[name], given.maximum.get(name, 1.0)))
-            maximum[name] = max(min(highest[name], given.maximum.get(name, 1.0)), minimum[name])
-    return replace(space, constraints=replace(given, minimum=minimum, maximum=maximum))
+    tried = np.vstack([space.parts(weights), space.prior])
+    return replace(space, constraints=space.constraints.covered(space.names, tried))
 
 
 def space_of(mixes: Mixes, collapsed: Collapsed | None) -> Space:
@@ -157,6 +148,7 @@ def analyse(
     validations: dict[str, list[Validation]] = {}
     chosen: dict[str, Validation] = {}
     fitted: dict[str, Fitted] = {}
+    others: dict[str, list[Fitted]] = {}
     steps = 2 * len(ablation.targets) + len(ablation.objectives) + 1
     done = 0
 
@@ -170,7 +162,11 @@ def analyse(
         x, y = ratios[there], metrics[target][there]
         validations[target] = cross_validate(x, y, seed=ablation.seed)
         chosen[target] = choose(validations[target])
-        fitted[target] = fit_chosen(chosen[target], x, y, ablation.seed)
+        single: dict[str, Fitted] = {}
+        fitted[target] = fit_chosen(chosen[target], x, y, ablation.seed, single)
+        others[target] = [
+            fit_chosen(one, x, y, ablation.seed, single) for one in rivals(validations[target], chosen[target])
+        ]
         step()
     wanted = ablation.objectives | {target: {target: 1.0} for target in ablation.targets}
     units = {target: "bits per byte" for target in ablation.targets if target.startswith("bpb/")}
@@ -185,6 +181,7 @@ def analyse(
                 domains=space.names,
                 higher_is_better=higher_is_better,
                 validations=chosen,
+                rivals=others,
                 units=units,
                 name=name,
                 seed=ablation.seed,

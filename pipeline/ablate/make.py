@@ -39,6 +39,7 @@ from pipeline.ablate.report import (
     metric_entry,
     point_notes,
     proposal_entry,
+    rounded,
     run_entry,
     versions,
     whole_front,
@@ -317,7 +318,7 @@ def _conclude(
         "reuse": _reuse_entry(reuse, points, measured),
         "notes": notes,
     }
-    return report, waiting
+    return rounded(report), waiting
 
 
 def _waiting(targets: list[str], points: list[Point], measured: Measured) -> list[str]:

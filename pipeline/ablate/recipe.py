@@ -96,7 +96,7 @@ class Transformer(_Strict):
     vocabulary: int = Field(default=2_048, ge=257, le=65_536)
     sequence: int = Field(default=128, ge=16, le=4_096)
     batch: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=8e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
     points: int | None = Field(default=None, ge=4)
 
 

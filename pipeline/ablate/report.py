@@ -18,6 +18,17 @@ LIBRARIES = ("wellmix", "numpy", "scipy", "scikit-learn", "lightgbm", "torch", "
 _GROUPS = {"all": "overall", "family": "family", "source": "source", "facet": "facet", "set": "question set"}
 
 
+def rounded(value: Any) -> Any:
+    """The same with numbers of nine significant digits: what lies beyond depends on how arrays lie in memory."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if np.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(one) for one in value]
+    return value
+
+
 def versions() -> dict[str, str]:
     """Versions of the libraries that have a part in the numbers."""
     found = {}

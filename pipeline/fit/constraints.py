@@ -4,7 +4,7 @@ is exact, so whatever the search proposes can be used."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,6 +36,20 @@ class Constraints:
     max_distance: float | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
 
+    def covered(self, domains: list[str], tried: np.ndarray) -> Constraints:
+        """With shares only as far as some run had them: a fit says nothing of what no run tried. What the user asks for stands.
+
+        :param tried: (n, D) mixes of the runs, and the prior.
+        """
+        maximum, minimum = dict(self.maximum), dict(self.minimum)
+        _, high = self.bounds(domains)
+        for j, name in enumerate(domains):
+            if name not in self.fixed:
+                most = min(float(tried[:, j].max()), maximum.get(name, 1.0))
+                maximum[name] = max(most, minimum.get(name, 0.0))
+                minimum.setdefault(name, min(float(tried[:, j].min()), maximum[name], float(high[j])))
+        return replace(self, minimum=minimum, maximum=maximum)
+
     def allowed(self, domains: list[str], prior: np.ndarray) -> Allowed:
         """The set of mixes that keep to it.
 
@@ -43,14 +57,11 @@ class Constraints:
         :raises UserError: none do, or a name or number makes no sense; tells which demands conflict.
         """
         self._check(domains)
-        low = np.array([self.minimum.get(name, 0.0) for name in domains])
-        high = np.array([self.maximum.get(name, 1.0) for name in domains])
+        low, high = self.bounds(domains)
         why = ["its maximum share" if name in self.maximum else "" for name in domains]
-        if self.supply is not None and self.budget is not None:
-            for j, name in enumerate(domains):
-                cap = self.supply.get(name, np.inf) * self.max_epochs / self.budget
-                if cap < high[j]:
-                    high[j], why[j] = cap, f"its supply, at {self.max_epochs:g} epochs"
+        for j, name in enumerate(domains):
+            if high[j] < self.maximum.get(name, 1.0):
+                why[j] = f"its supply, at {self.max_epochs:g} epochs"
         for name, share in self.fixed.items():
             j = domains.index(name)
             if share > high[j] + _NEAR or share < low[j] - _NEAR:
@@ -88,6 +99,14 @@ class Constraints:
                 fix="raise max_epochs or maximum shares, or lower the budget",
             )
         return self._near(domains, prior, low, high, why)
+
+    def bounds(self, domains: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Least and largest share of each domain by wishes and supply, each (D,); what is fixed is not in them."""
+        low = np.array([self.minimum.get(name, 0.0) for name in domains])
+        high = np.array([self.maximum.get(name, 1.0) for name in domains])
+        if self.supply is not None and self.budget is not None:
+            high = np.minimum(high, [self.supply.get(name, np.inf) * self.max_epochs / self.budget for name in domains])
+        return low, high
 
     def _near(
         self, domains: list[str], prior: np.ndarray, low: np.ndarray, high: np.ndarray, why: list[str]
@@ -189,6 +208,12 @@ class Allowed:
         rows, most = np.arange(len(found)), room.argmax(1)
         found[rows, most] += left
         return found
+
+    def has(self, mix: np.ndarray) -> bool:
+        """Whether a mix (D,) is one of them, to the last digits."""
+        within = (mix >= self.low - 1e-12).all() and (mix <= self.high + 1e-12).all() and abs(mix.sum() - 1) < 1e-12
+        near = self.max_distance is None or distance(mix, self.prior) <= self.max_distance + 1e-12
+        return bool(within and near)
 
     def binding(self, mix: np.ndarray) -> list[str]:
         """What keeps a mix (D,) from going on, in words."""

@@ -192,4 +192,3 @@ class _Process(Fitted):
 
     def _kernel(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return _matern(a, b, self.theta)[0] + np.exp(self.theta[_LINEAR]) * a @ b.T
-

@@ -59,9 +59,9 @@ class _Plane(Fitted):
         return _Plane(self.ratios, self.y, self.seed, self._penalty, counts)
 
 
-#: How far the coefficients of domains are apart, as a prior standard deviation (of the logarithm of a worth; of an exponent, for a metric of
-#: variance 1). With noise of standard deviation s the penalty of ridge regression is then s over this: it decides where runs are few or a
-#: domain is hardly used, and nowhere else.
+#: How far the coefficients of domains are apart, as a prior standard deviation (of the logarithm of a worth; of an exponent, for a metric
+#: of variance 1). With noise of standard deviation s the penalty of ridge regression is then s over this: it decides where runs are few
+#: or a domain is hardly used, and nowhere else.
 _SPREAD = 1.5
 #: Noise to begin with, and the least there is taken to be, in standard deviations of the metric.
 _FIRST_NOISE, _LEAST_NOISE = 0.3, 0.02
@@ -73,9 +73,9 @@ _STARTS = (0.05, 0.3, 1.0, 4.0)
 class LogLinear:
     """The exponential mixing law, ``c + k exp(t . r)`` (Ye et al. 2024, Data Mixing Laws, arXiv 2403.16952; Olmix's ``log_linear``).
 
-    Shares sum to 1, so ``k`` is in ``t``. Metrics that saturate upward take the other sign. Least squares (Levenberg-Marquardt with the exact
-    Jacobian) from several asymptotes ``c``; with ``c`` fixed the law is linear in logarithms, which gives each start its ``t``, so no start
-    is random.
+    Shares sum to 1, so ``k`` is in ``t``. Metrics that saturate upward take the other sign. Least squares (Levenberg-Marquardt with the
+    exact Jacobian) from several asymptotes ``c``; with ``c`` fixed the law is linear in logarithms, which gives each start its ``t``, so
+    no start is random.
     """
 
     name: str = "log_linear"

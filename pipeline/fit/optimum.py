@@ -1,17 +1,18 @@
 """The best mix the models know, under constraints; and whether it can be told from the prior.
 
 *Search.* Any model can be asked, so the search asks for values only. A wide sample (Dirichlet mixes around the prior and of all shapes,
-corners, the runs, blends), then differential evolution (Storn and Price 1997) inside the constraints. Of a smooth model the best is followed
-downhill by moving share between pairs of domains, in steps that halve; where no pair improves a smooth function has an optimum, as these moves
-span the simplex. Trees are flat between their splits and their lowest cells are narrow, so of them the mean of the best candidates is taken,
-as RegMix does (arXiv 2407.01492); the set is convex, so a mean is allowed.
+corners, the runs, blends), then differential evolution (Storn and Price 1997) inside the constraints. Of a smooth model the best is
+followed downhill by moving share between pairs of domains, in steps that halve; where no pair improves a smooth function has an optimum,
+as these moves span the simplex. Trees are flat between their splits and their lowest cells are narrow, so of them the mean of the best
+candidates is taken, as RegMix does (arXiv 2407.01492); the set is convex, so a mean is allowed.
 
 *Is it better?* What a model says of the mix it likes best is too good: the minimum over many mixes also picks errors (the winner's curse).
 How much is measured by bootstrap (Efron 1983): models of resampled runs choose their own best candidate, and what they promise is compared
 with what the model of all runs says of that candidate; the mean excess is taken off the gain. The interval about it has the larger of two
-standard deviations of the difference between both mixes: that of bootstrap replicates, and, for the Gaussian process, that of its joint
-posterior, which also knows where no run has been. Models that cross-validation cannot tell
-from the chosen one may see the same two mixes otherwise; how far their gains are from its own is added. A model whose out-of-fold predictions do not rank the runs supports no claim at all.
+standard deviations of the difference between both mixes: that of bootstrap replicates, and that of the model's posterior where it has one
+(of a Gaussian process it also knows where no run has been). Models that cross-validation cannot tell from the chosen one may see the same
+two mixes otherwise; how far their gains are from its own is added. A model whose out-of-fold predictions do not rank the runs supports no
+claim at all.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _ROUNDS = 25
 _BEST = 100
 #: Where halving a step ends.
 _LAST_STEP = 1e-5
+#: A share of less is not worth a line in a recipe.
+_CRUMB = 1e-3
 #: Candidates replicates choose from.
 _CHOICES = 1500
 
@@ -154,7 +157,7 @@ def propose(
     goal = Goal(targets, objective, higher_is_better)
     observed = np.concatenate([model.ratios for _, model in goal.signed()])
     mix, population = search(goal, allowed, observed, goal.smooth, seed)
-    if goal(mix[None])[0] >= goal(prior[None])[0] and distance(allowed.centre, prior) < 1e-9:
+    if goal(mix[None])[0] >= goal(prior[None])[0] and allowed.has(prior):
         # nothing is better than what is there
         mix = prior
     both = np.stack([mix, prior])
@@ -183,7 +186,7 @@ def propose(
         epochs=_epochs(mix, domains, constraints),
         binding=allowed.binding(mix),
     )
-    possible = distance(allowed.centre, prior) < 1e-9
+    possible = allowed.has(prior)
     return replace(proposal, statement=_statement(proposal, blind, units or {}, possible))
 
 
@@ -205,7 +208,20 @@ def search(
     order = np.argsort(kept_values, kind="stable")
     kept, kept_values = kept[order], kept_values[order]
     best = _downhill(value, allowed, kept[0]) if smooth else allowed.project(kept[:_BEST].mean(0)[None])[0]
+    tidy = _tidy(best, allowed)
+    if value(tidy[None])[0] <= value(best[None])[0] + 1e-3 * values.std():
+        best = tidy
     return best, np.vstack([best[None], kept, wide])
+
+
+def _tidy(mix: np.ndarray, allowed: Allowed) -> np.ndarray:
+    """The mix (D,) without crumbs: domains hardly above their least share go down to it, where the others may take what is left."""
+    crumbs = mix - allowed.low < _CRUMB
+    free = mix[~crumbs].sum()
+    if free <= 0:
+        return mix
+    tidy = np.where(crumbs, allowed.low, mix * (1 - allowed.low[crumbs].sum()) / free)
+    return tidy if allowed.has(tidy) else mix
 
 
 def sample(allowed: Allowed, observed: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -282,9 +298,7 @@ def _doubts(goal: Goal, mix: np.ndarray, prior: np.ndarray, population: np.ndarr
     return max(0.0, float(np.mean(promised))), max(float(np.std(difference)), float(joint))
 
 
-def _disagreement(
-    goal: Goal, rivals: Mapping[str, list[Fitted]], mix: np.ndarray, prior: np.ndarray
-) -> float:
+def _disagreement(goal: Goal, rivals: Mapping[str, list[Fitted]], mix: np.ndarray, prior: np.ndarray) -> float:
     """Root mean square of how far the gain is from what other models make of it, one target's model exchanged at a time."""
     both = np.stack([prior, mix])
     off = [0.0]

@@ -59,8 +59,8 @@ def pareto(
 ) -> Front:
     """The front over two or more targets.
 
-    A wide sample of allowed mixes is improved in several directions (each target alone, and random weights of all, in units of their spread);
-    all mixes tried are compared.
+    A wide sample of allowed mixes is improved in several directions (each target alone, and random weights of all, in units of their
+    spread); all mixes tried are compared.
 
     :param include: (n, D), allowed mixes that are to be compared, too, such as proposals.
     :param keep, others: how many to keep of the front and of the rest.
@@ -134,9 +134,9 @@ def _beaten(rows: np.ndarray, by: np.ndarray) -> np.ndarray:
     """Whether each of (n, T) is beaten by any of (m, T)."""
     if not len(by) or not len(rows):
         return np.zeros(len(rows), dtype=bool)
-    no_worse = (by[None, :, :] <= rows[:, None, :]).all(2)
-    better = (by[None, :, :] < rows[:, None, :]).any(2)
-    return (no_worse & better).any(1)
+    no_worse = np.all(by[None, :, :] <= rows[:, None, :], axis=2)
+    better = np.any(by[None, :, :] < rows[:, None, :], axis=2)
+    return np.any(no_worse & better, axis=1)
 
 
 def _thin(values: np.ndarray, keep: int) -> np.ndarray:

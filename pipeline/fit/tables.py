@@ -1,7 +1,7 @@
 """Swarms as tables: two CSV files, ratios and metrics, one row a run, joined by its id.
 
-As Olmix has them (https://github.com/allenai/olmix): ``run`` (or ``run_id``), optionally ``name`` and ``index``, then a column for each domain
-or metric. RegMix's tables (https://github.com/sail-sg/regmix) have ``index`` alone for an id, and are read, too.
+As Olmix has them (https://github.com/allenai/olmix): ``run`` (or ``run_id``), optionally ``name`` and ``index``, then a column for each
+domain or metric. RegMix's tables (https://github.com/sail-sg/regmix) have ``index`` alone for an id, and are read, too.
 """
 
 from __future__ import annotations

@@ -94,7 +94,8 @@ def cross_validate(
 
 
 def choose(validations: list[Validation]) -> Validation:
-    """The one with the smallest error; of equals the first, which is the simpler. The ensemble costs all its members and is harder to follow
+    """The one with the smallest error; of equals the first, which is the simpler. The ensemble costs all its members and is harder to
+    follow
     downhill, so it must be better than the best of them by more than a standard error of the difference."""
     single = [one for one in validations if one.model != "ensemble"]
     together = next((one for one in validations if one.model == "ensemble"), None)

@@ -204,7 +204,7 @@ def test_reuse_searches_only_what_changed(ablated, tmp_path):
             "is in two domains",
         ),
         ({"over": None, "domains": {"a": {"where": "relevanc > 2"}}}, "does not hold as SQL"),
-        ({"targets": ["bpb/fam/forum"]}, "did you mean bpb/family/forum"),
+        ({"targets": ["bpb/fam/forum"], "objectives": {}}, "did you mean bpb/family/forum"),
         ({"design": {"sobol": {"runs": 8}, "grid": {"forum": [0.1]}}}, "give exactly one of points"),
         ({"design": {"points": [{"forums": 0.2}]}}, "forum"),
         ({"constraints": {"minimum": {"forums": 0.2}}}, "did you mean 'forum'"),
