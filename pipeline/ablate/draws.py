@@ -6,13 +6,15 @@ position an entry. Nothing is copied per mix; a trainer reads texts through it. 
 with the same weights.
 
 A proxy run sees fewer tokens than the run it stands for, but must repeat its data as often (repetition mismatch, arXiv 2606.07597). So
-it draws from a *pool*: the share of the documents, chosen by a hash, that its tokens are of the target run's.
+it draws from a *pool*: documents, chosen by a hash, with the share of each domain's tokens that its own are of the target run's.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +27,9 @@ from pipeline.tables import read
 from sources.card import Card
 
 DRAWS_VERSION = 1
+
+#: What is known of a copy.
+COLUMNS = ("entry", "shard", "row", "uid", "epoch", "tokens", "rate", "multiplier", "pool", "place")
 
 
 def same_for_all(recipe: Recipe) -> Recipe:
@@ -100,6 +105,20 @@ def load_draws(store: Store, key: str) -> Draws:
     return Draws(store.meta("draws", key)["entries"], **columns)
 
 
+def save_draws(draws: Draws, folder: Path) -> None:
+    """Write some copies where workers find them; a worker maps them instead of reading the whole list."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "entries.json").write_text(json.dumps(draws.entries), "utf-8")
+    for name in COLUMNS:
+        np.save(folder / f"{name}.npy", getattr(draws, name))
+
+
+def saved_draws(folder: Path) -> Draws:
+    """What :func:`save_draws` wrote, mapped."""
+    entries = json.loads((folder / "entries.json").read_text("utf-8"))
+    return Draws(entries, **{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
+
+
 def load_held_out(store: Store, key: str) -> pa.Table:
     """The documents of the validation split: shard, row, source, bytes, u and facets."""
     return read(store.path("draws", key) / "held_out.parquet")
@@ -113,7 +132,7 @@ class Draws:
     :param shard, row: of the document.
     :param rate: at which the copy is drawn.
     :param multiplier: of the recipe's upweight rules: copies of the document at rate 1.
-    :param pool: in [0, 1); a pool of share f has the documents below f.
+    :param pool: in [0, 1); pools take documents in its order.
     :param place: copies of a mix stand in its order.
     """
 
@@ -155,16 +174,33 @@ class Draws:
         through = np.concatenate([[0], np.cumsum(tokens, dtype=np.int64)])
         return np.diff(through[self.starts])
 
-    def pooled(self, share: float) -> Draws:
-        """Only the copies of a pool's documents.
+    def pooled(self, share: float, members: list[np.ndarray]) -> Draws:
+        """Only the copies of a pool's documents: of each domain so many that their tokens are ``share`` of its own, to half a document.
 
-        :param share: of the documents; 1 or more are all.
+        An entry's documents are taken in order of a hash. What it takes too much or too little, as documents are whole, the next entry
+        of the domain makes up for: a domain of a few long texts would otherwise repeat quite another number of times than in the whole.
+
+        :param share: of the tokens; 1 or more are all.
+        :param members: of each domain, the numbers of its entries.
         """
         if share >= 1:
             return self
-        inside = self.pool < share
-        columns = ("entry", "shard", "row", "uid", "epoch", "tokens", "rate", "multiplier", "pool", "place")
-        return replace(self, **{name: getattr(self, name)[inside] for name in columns})
+        first = np.flatnonzero(self.epoch == 0)
+        first = first[np.lexsort((self.uid[first], self.pool[first], self.entry[first]))]
+        bounds = np.searchsorted(self.entry[first], np.arange(len(self.entries) + 1))
+        parts = []
+        for member in members:
+            owed = 0.0
+            for entry in member:
+                some = first[bounds[entry] : bounds[entry + 1]]
+                tokens = self.tokens[some]
+                owed += share * float(tokens.sum())
+                through = np.cumsum(tokens, dtype=np.int64)
+                n = int(np.searchsorted(through - tokens / 2, owed, side="right"))
+                owed -= float(through[n - 1]) if n else 0.0
+                parts.append(self.uid[some[:n]])
+        inside = np.isin(self.uid, np.concatenate(parts))
+        return replace(self, **{name: getattr(self, name)[inside] for name in COLUMNS})
 
     def take(self, targets: np.ndarray) -> np.ndarray:
         """The copies of a mix, in the order of its plan: positions in these arrays.

@@ -1,7 +1,7 @@
 """What proxies are measured on: held-out documents and question sets, and how their bits become metrics.
 
 Held-out documents are the base recipe's validation split, shared out over the sources as evenly as they allow, so that a small source is
-measured too. A document then counts in a metric by what it stands for: its source's share of the base mix over the bytes held out of it.
+measured too. A document then counts in a metric by what it stands for: its source's share of the base mix over the tokens held out of it.
 So ``bpb/all`` is the loss on a text drawn from the base mix, ``bpb/family/forum`` and ``bpb/facet/autonomy`` on the forum's and on the
 autonomy part of it; and ``bpb/source/NAME`` is plain.
 """
@@ -31,6 +31,8 @@ from sources.errors import UserError
 #: A facet or family with less held-out text than this has no metric of its own.
 LEAST_BYTES = 2_000
 
+_ARRAYS = ("ids", "starts", "counted", "alone")
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -39,19 +41,21 @@ class HeldOut:
     :param ids: uint16, each document ended by the end-of-document token; shape (tokens,).
     :param starts: int64, shape (documents + 1,).
     :param counted: whether a token's bits count (of a question only its answer's), shape (tokens,).
+    :param alone: whether a document is read by itself, as a question is, and not after the one before it; shape (documents,).
     :param weights: metric -> what a bit of each document adds to it, shape (documents,).
     """
 
     ids: np.ndarray
     starts: np.ndarray
     counted: np.ndarray
+    alone: np.ndarray
     weights: dict[str, np.ndarray]
 
     @cached_property
     def digest(self) -> str:
         """Changes with any token or what counts."""
         made = hashlib.blake2b(digest_size=16)
-        for part in (self.ids, self.starts, self.counted):
+        for part in (self.ids, self.starts, self.counted, self.alone):
             made.update(np.ascontiguousarray(part).tobytes())
         return made.hexdigest()
 
@@ -64,14 +68,14 @@ class HeldOut:
 
     def save(self, folder: Path) -> None:
         """What a worker needs to measure a model."""
-        for name in ("ids", "starts", "counted"):
+        for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
 
     @classmethod
     def load(cls, folder: Path) -> HeldOut:
         """What :meth:`save` wrote; without weights."""
-        ids, starts, counted = (np.load(folder / f"{name}.npy") for name in ("ids", "starts", "counted"))
-        return cls(ids, starts, counted, {})
+        ids, starts, counted, alone = (np.load(folder / f"{name}.npy") for name in _ARRAYS)
+        return cls(ids, starts, counted, alone, {})
 
 
 def choose(held_out: pa.Table, tokens: int) -> pa.Table:
@@ -106,7 +110,8 @@ def measured(
     sizes = chosen["bytes"].to_numpy().astype(float)
     names, number = np.unique(source, return_inverse=True)
     held = np.bincount(number, weights=sizes)
-    stands_for = np.array([shares.get(name, 0.0) for name in names])[number] / held[number]
+    tokens = np.bincount(number, weights=chosen["tokens"].to_numpy())
+    stands_for = np.array([shares.get(name, 0.0) for name in names])[number] / tokens[number]
     family = np.array([resolved.cards[name].family for name in names])[number]
 
     members: dict[str, np.ndarray] = {"bpb/all": np.ones(len(source), dtype=bool)}
@@ -120,7 +125,7 @@ def measured(
     for i, name in enumerate(names):
         weights[f"bpb/source/{name}"] = np.where(number == i, 1.0 / held[i], 0.0)
 
-    counted = np.ones(len(ids), dtype=bool)
+    counted, alone = np.ones(len(ids), dtype=bool), np.zeros(len(starts) - 1, dtype=bool)
     for name, questions in resolved.ablation.evaluation.sets.items():
         own, own_starts, own_counted, answer_bytes = _questions(resolved, name, questions, tokenizer)
         n = len(own_starts) - 1
@@ -128,8 +133,9 @@ def measured(
         # the mean over questions of the bits per byte of each answer
         weights[f"bpb/set/{name}"] = np.concatenate([np.zeros(len(starts) - 1), 1.0 / (n * answer_bytes)])
         ids, counted = np.concatenate([ids, own]), np.concatenate([counted, own_counted])
+        alone = np.concatenate([alone, np.ones(n, dtype=bool)])
         starts = np.concatenate([starts, starts[-1] + own_starts[1:]])
-    return HeldOut(ids, starts, counted, weights)
+    return HeldOut(ids, starts, counted, alone, weights)
 
 
 def _questions(
@@ -152,6 +158,7 @@ def _questions(
     for line, row in _rows(path):
         if len(prompts) == questions.limit:
             break
+        row = {key: value for key, value in row.items() if key is not None and value is not None}
         try:
             prompt, answer = questions.prompt.format_map(row), questions.answer.format_map(row)
         except (KeyError, IndexError, AttributeError, ValueError) as error:
@@ -178,7 +185,7 @@ def _questions(
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line and fields of each record of a JSON-lines or CSV file."""
     if path.suffix.lower() == ".csv":
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             for row in reader:
                 yield reader.line_num, row

@@ -359,9 +359,7 @@ def _verify(
     verified = found.proposals[: max(1, len(ablation.objectives))]
     named = {point.name: point.weights for point in points if point.kind in ANCHORS}
     # the first is called the proposal, whatever it is for
-    named |= {
-        "proposed" if i == 0 else f"proposed: {one.name}": space.whole(one.weights) for i, one in enumerate(verified)
-    }
+    named |= {"proposed" if i == 0 else one.name: space.whole(one.weights) for i, one in enumerate(verified)}
     pool, held_out = bench.pool(proxy)
     wanted = [
         (f"{name}-s{seed}", weights, seed)

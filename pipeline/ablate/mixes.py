@@ -76,7 +76,7 @@ class Mixes:
 
     def pooled(self, share: float) -> PooledMixes:
         """The same mixes, made of a pool of the documents."""
-        return PooledMixes(self, self.draws.pooled(share), share)
+        return PooledMixes(self, self.draws.pooled(share, self.members), share)
 
     def fingerprints(self) -> list[str]:
         """A digest of each domain's eligible documents, to tell later whether it changed."""
@@ -143,7 +143,7 @@ class PooledMixes:
     """Mixes as a proxy sees them: fewer tokens, of a pool as much smaller, so that its data repeats as often as the target run's.
 
     :param draws: the pool's copies.
-    :param share: of the documents that are in the pool.
+    :param share: of each domain's tokens that are in the pool.
     """
 
     mixes: Mixes
@@ -159,14 +159,11 @@ class PooledMixes:
             out[member] = fill(total, whole[member], self.draws.capacity[member])
         return out
 
-    def epochs(self, weights: np.ndarray) -> np.ndarray:
-        """How often each entry of the pool is read, shape (entries,)."""
-        return self.targets(weights) / np.maximum(self.draws.supply, 1)
-
-    def documents(self) -> np.ndarray:
-        """Codes of the pool's documents, ascending."""
-        first = self.draws.epoch == 0
-        return np.sort(codes(self.draws.shard[first], self.draws.row[first]))
+    def missing(self, weights: np.ndarray) -> np.ndarray:
+        """Share of each domain's tokens that the pool cannot give, shape (D,): documents are whole, and some caps bind earlier."""
+        asked, given = self.mixes.tokens(weights) * min(self.share, 1.0), self.targets(weights)
+        by_domain = [(asked[member].sum(), given[member].sum()) for member in self.mixes.members]
+        return np.array([1 - got / want if want > 0 else 0.0 for want, got in by_domain])
 
 
 def load_mixes(resolved: Resolved, store: Store, draws: Draws, plan: str) -> Mixes:

@@ -13,44 +13,37 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.ablate.draws import Draws, load_draws
+from pipeline.ablate.draws import Draws, saved_draws
 from pipeline.ablate.held_out import HeldOut
 from pipeline.ablate.mixes import PooledMixes
 from pipeline.ablate.recipe import Transformer
-from pipeline.ablate.texts import Texts, load_texts
+from pipeline.ablate.texts import Texts, documents_of, load_texts
 from pipeline.console import Progress
 from pipeline.execute import Step, run_step
 from pipeline.store import Store, make_key
 
 RUNS_VERSION = 1
+MEASURE_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Pool:
     """The texts proxies of one length are trained on, and how workers find them.
 
-    :param draws: key of the draws.
-    :param texts: shard -> key of its tokens.
-    :param wanted: file of the codes that were tokenised.
     :param eos: id that ends a document.
+    :param keys: shard -> key of its tokens.
+    :param folder: holds the pool's copies, for workers.
     """
 
     mixes: PooledMixes
     texts: Texts
     eos: int
-    draws_key: str
-    texts_keys: dict[int, str]
-    wanted: Path
+    keys: dict[int, str]
+    folder: Path
 
     def place(self) -> dict[str, Any]:
         """What a worker needs to open the same texts."""
-        return {
-            "draws": self.draws_key,
-            "share": self.mixes.share,
-            "texts": {str(shard): key for shard, key in self.texts_keys.items()},
-            "wanted": str(self.wanted),
-            "eos": self.eos,
-        }
+        return {"folder": str(self.folder), "texts": {str(n): key for n, key in self.keys.items()}, "eos": self.eos}
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,7 @@ def make_run(name: str, weights: np.ndarray, seed: int, pool: Pool, settings: Tr
     ids, passes = stream(pool.mixes.draws, pool.texts, targets, settings.tokens)
     read = hashlib.blake2b(ids.tobytes(), digest_size=16).hexdigest()
     model = make_key("proxy-model", RUNS_VERSION, settings=training_key(settings), read=read, seed=seed)
-    bits = make_key("proxy-bits", RUNS_VERSION, model=model, held_out=held_out.digest)
+    bits = make_key("proxy-bits", MEASURE_VERSION, model=model, held_out=held_out.digest)
     return Run(name, weights, seed, targets, model, bits, passes)
 
 
@@ -106,7 +99,8 @@ class RunStep(Step):
         settings = Transformer(**task["settings"])
         started = time.monotonic()
         if not store.has("proxy-model", task["model"]):
-            draws, texts = _open(str(store.root), task["pool"])
+            pool = task["pool"]
+            draws, texts = _opened(str(store.root), pool["folder"], tuple(sorted(pool["texts"].items())), pool["eos"])
             ids, _ = stream(draws, texts, np.array(task["targets"]), settings.tokens)
             with store.write("proxy-model", task["model"]) as (folder, meta):
                 facts = train(ids, settings, task["seed"], folder)
@@ -121,20 +115,12 @@ class RunStep(Step):
                 meta.update(model=task["model"])
 
 
-def _open(root: str, pool: dict[str, Any]) -> tuple[Draws, Texts]:
-    return _opened(
-        root, pool["draws"], pool["share"], tuple(sorted(pool["texts"].items())), pool["wanted"], pool["eos"]
-    )
-
-
 @lru_cache(maxsize=1)
-def _opened(
-    root: str, draws: str, share: float, texts: tuple[tuple[str, str], ...], wanted: str, eos: int
-) -> tuple[Draws, Texts]:
+def _opened(root: str, folder: str, texts: tuple[tuple[str, str], ...], eos: int) -> tuple[Draws, Texts]:
     # a worker does several runs of one pool
-    store = Store(Path(root))
+    draws = saved_draws(Path(folder))
     keys = {int(shard): key for shard, key in texts}
-    return load_draws(store, draws).pooled(share), load_texts(store, keys, np.load(wanted), eos)
+    return draws, load_texts(Store(Path(root)), keys, documents_of(draws), eos)
 
 
 def run_all(

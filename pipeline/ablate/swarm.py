@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.ablate.design import Collapsed, Point, make_points
-from pipeline.ablate.draws import load_draws, load_held_out, run_draws
+from pipeline.ablate.draws import load_draws, load_held_out, run_draws, save_draws
 from pipeline.ablate.held_out import HeldOut, choose, keep, measured
 from pipeline.ablate.mixes import Mixes, load_mixes
 from pipeline.ablate.recipe import Ngram, Resolved, Transformer
 from pipeline.ablate.runs import Pool, Run, make_run, read_bits, run_all
-from pipeline.ablate.texts import codes, load_texts, run_texts
+from pipeline.ablate.texts import codes, documents_of, load_texts, run_texts
 from pipeline.console import Progress
 from pipeline.mix import Corpus, planned, scored
 from pipeline.store import Store
 from pipeline.tokens import load_tokenizer
+from sources.errors import UserError
 
 
 def vocabulary(size: int) -> str:
@@ -92,7 +93,14 @@ class Bench:
         """
         tokenizer = load_tokenizer(vocabulary(proxy.vocabulary))
         documents = [shard.documents for shard in self.corpus.shards]
-        chosen = choose(load_held_out(self.store, self.draws_key), self.resolved.ablation.evaluation.tokens)
+        kept = load_held_out(self.store, self.draws_key)
+        if not kept.num_rows:
+            raise UserError(
+                "the base recipe holds out no document to measure on",
+                where=self.resolved.ablation.place("base"),
+                fix="set: [validation=0.03]",
+            )
+        chosen = choose(kept, self.resolved.ablation.evaluation.tokens)
         held = np.sort(codes(chosen["shard"].to_numpy(), chosen["row"].to_numpy()))
         held_texts = self._texts(documents, held, tokenizer.name, tokenizer.eos_id)[0]
         shares = {name: float(tokens) for name, tokens in self.mixes.sources.items()}
@@ -100,14 +108,20 @@ class Bench:
         shares = {name: tokens / total for name, tokens in shares.items()}
         held_out = measured(self.resolved, chosen, held_texts, shares, tokenizer)
 
-        ratio = self._ratio(chosen, held_texts, shares)
-        share = proxy.tokens / ratio / self.resolved.budget
-        mixes = self.mixes.pooled(share)
-        wanted = mixes.documents()
+        # two digits: with more, another held-out document would be another pool, and no run could be used again
+        ratio = float(f"{self._ratio(chosen, held_texts, shares):.2g}")
+        mixes = self.mixes.pooled(proxy.tokens / ratio / self.resolved.budget)
+        wanted = documents_of(mixes.draws)
+        if not len(wanted):
+            raise UserError(
+                f"a proxy of {proxy.tokens:,} tokens stands for {self.resolved.budget:,}, and its part of the documents is none",
+                where=self.resolved.ablation.place("proxy"),
+                fix="give it more tokens",
+            )
         texts, keys = self._texts(documents, wanted, tokenizer.name, tokenizer.eos_id)
-        file = self.folder / f"pool-{proxy.vocabulary}-{proxy.tokens}.npy"
-        np.save(file, wanted)
-        return Pool(mixes, texts, tokenizer.eos_id, self.draws_key, keys, file), held_out
+        folder = self.folder / f"pool-{proxy.vocabulary}-{proxy.tokens}"
+        save_draws(mixes.draws, folder)
+        return Pool(mixes, texts, tokenizer.eos_id, keys, folder), held_out
 
     def _texts(self, documents, wanted, tokenizer, eos):
         keys = run_texts(self.store, documents, wanted, tokenizer, workers=self.workers, progress=self.progress)

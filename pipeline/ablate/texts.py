@@ -15,6 +15,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from pipeline.ablate.draws import Draws
 from pipeline.attributes import read_documents
 from pipeline.console import Progress
 from pipeline.execute import Step, run_step
@@ -61,18 +62,14 @@ class Texts:
     ids: np.ndarray
     starts: np.ndarray
 
-    def gather(self, shard: np.ndarray, row: np.ndarray, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def gather(self, shard: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The tokens of some documents, one after another.
 
-        :param limit: stop after so many documents' tokens have reached this number.
         :returns: ids (uint16) and starts (int64, one more than documents).
         """
         at = np.searchsorted(self.codes, codes(shard, row))
         lengths = self.starts[at + 1] - self.starts[at]
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        if limit is not None and starts[-1] > limit:
-            last = int(np.searchsorted(starts, limit))
-            at, starts = at[:last], starts[: last + 1]
         out = np.empty(starts[-1], dtype=np.uint16)
         _copy(self.ids, self.starts, at, starts, out)
         return out, starts
@@ -81,6 +78,12 @@ class Texts:
 def codes(shard: np.ndarray, row: np.ndarray) -> np.ndarray:
     """One number a document, ascending by shard and row."""
     return (shard.astype(np.int64) << 32) | row.astype(np.int64)
+
+
+def documents_of(draws: Draws) -> np.ndarray:
+    """Codes of the documents of some copies, ascending, each once."""
+    first = draws.epoch == 0
+    return np.sort(codes(draws.shard[first], draws.row[first]))
 
 
 @numba.njit(cache=True)

@@ -132,7 +132,9 @@ def measure(folder: Path, settings: Transformer, held_out: HeldOut, eos: int) ->
     """Bits of each held-out document's counted tokens under a trained model; float64, shape (documents,).
 
     Documents are read one after another, in windows of ``settings.sequence`` tokens, as in training; the first token of a window is
-    predicted from an end-of-document token.
+    predicted from an end-of-document token. A question has a window of its own; of a prompt that is too long the beginning is left out.
+
+    :raises UserError: an answer is longer than a window.
     """
     import torch
     from safetensors.torch import load_file
@@ -140,18 +142,42 @@ def measure(folder: Path, settings: Transformer, held_out: HeldOut, eos: int) ->
     model = _model(settings, 0)
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
     model.eval()
-    length = settings.sequence
-    n = len(held_out.ids)
-    windows = -(-n // length)
-    targets = np.full((windows, length), eos, dtype=np.int64)
-    targets.reshape(-1)[:n] = held_out.ids
-    inputs = np.concatenate([np.full((windows, 1), eos, dtype=np.int64), targets[:, :-1]], axis=1)
-    bits = np.empty(windows * length)
+    places = windows(held_out, settings.sequence)
+    targets = np.where(places >= 0, held_out.ids[places].astype(np.int64), eos)
+    inputs = np.concatenate([np.full((len(targets), 1), eos, dtype=np.int64), targets[:, :-1]], axis=1)
+    bits = np.zeros(len(held_out.ids))
     with torch.inference_mode():
-        for at in range(0, windows, _BATCH):
+        for at in range(0, len(targets), _BATCH):
             logits = model(input_ids=torch.from_numpy(inputs[at : at + _BATCH])).logits
             wanted = torch.from_numpy(targets[at : at + _BATCH]).flatten()
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted, reduction="none")
-            bits[at * length : at * length + len(loss)] = loss.numpy() / np.log(2)
-    counted = np.where(held_out.counted, bits[:n], 0.0)
-    return np.add.reduceat(counted, held_out.starts[:-1])
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted, reduction="none").numpy()
+            some = places[at : at + _BATCH].reshape(-1)
+            bits[some[some >= 0]] = loss[some >= 0] / np.log(2)
+    return np.add.reduceat(np.where(held_out.counted, bits, 0.0), held_out.starts[:-1])
+
+
+def windows(held_out: HeldOut, length: int) -> np.ndarray:
+    """Positions of the tokens each window holds, -1 where it holds none; int64, shape (windows, length).
+
+    :raises UserError: an answer is longer than a window.
+    """
+    rows: list[np.ndarray] = []
+    running: list[np.ndarray] = []
+    for low, high, alone in zip(held_out.starts[:-1], held_out.starts[1:], held_out.alone, strict=True):
+        if not alone:
+            running.append(np.arange(low, high))
+            continue
+        if held_out.counted[low:high].sum() + 1 > length:
+            raise UserError(
+                f"an answer has {held_out.counted[low:high].sum():,} tokens, more than a window of {length}",
+                where="proxy.sequence",
+                fix="raise it, or leave the question out",
+            )
+        row = np.full(length, -1)
+        part = np.arange(max(low, high - length), high)
+        row[: len(part)] = part
+        rows.append(row)
+    text = np.concatenate(running) if running else np.empty(0, dtype=np.int64)
+    padded = np.full(-(-len(text) // length) * length, -1)
+    padded[: len(text)] = text
+    return np.concatenate([padded.reshape(-1, length), np.array(rows, dtype=np.int64).reshape(-1, length)])

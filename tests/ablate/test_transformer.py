@@ -23,7 +23,13 @@ def _pattern(n: int, step: int) -> np.ndarray:
 
 def _held_out(ids: np.ndarray, counted: np.ndarray | None = None) -> HeldOut:
     half = len(ids) // 2
-    return HeldOut(ids, np.array([0, half, len(ids)]), np.ones(len(ids), bool) if counted is None else counted, {})
+    return HeldOut(
+        ids,
+        np.array([0, half, len(ids)]),
+        np.ones(len(ids), bool) if counted is None else counted,
+        np.zeros(2, bool),
+        {},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +86,16 @@ def test_sizes_are_about_what_they_are_called():
     for size in SIZES:
         n = parameters(Transformer(size=size))
         assert n == pytest.approx(float(size.removesuffix("M")) * 1e6, rel=0.2), size
+
+
+def test_a_question_has_a_window_of_its_own():
+    from pipeline.ablate.transformer import windows
+    from sources.errors import UserError
+
+    starts = np.array([0, 5, 9, 16])
+    counted = np.ones(16, dtype=bool)
+    counted[[5, 6, 8, 9, 10, 11, 12, 15]] = False  # answers: token 7; tokens 13 and 14
+    held_out = HeldOut(np.arange(16, dtype=np.uint16), starts, counted, np.array([False, True, True]), {})
+    assert windows(held_out, 4).tolist() == [[0, 1, 2, 3], [4, -1, -1, -1], [5, 6, 7, 8], [12, 13, 14, 15]]
+    with pytest.raises(UserError, match="an answer has 2 tokens"):
+        windows(held_out, 2)
