@@ -363,7 +363,16 @@ def fit(
     ] = None,
     higher: Annotated[
         list[str] | None,
-        typer.Option("--higher-is-better", metavar="COLUMN", help="Targets to raise; repeatable.", show_default=False),
+        typer.Option(
+            "--higher-is-better",
+            metavar="COLUMN",
+            help="Targets to raise, over what their names say (acc: higher; all unknown: lower); repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    lower: Annotated[
+        list[str] | None,
+        typer.Option("--lower-is-better", metavar="COLUMN", help="Targets to lower; repeatable.", show_default=False),
     ] = None,
     min_share: Annotated[
         list[str] | None,
@@ -425,6 +434,7 @@ def fit(
             fixed=pairs(fixed or [], "--fix-share"),
         ),
         higher_is_better=higher or [],
+        lower_is_better=lower or [],
         anywhere=anywhere,
         folds=folds,
         seed=seed,
@@ -461,9 +471,10 @@ def ablate(
 
     if tried:
         from pipeline.ablate.make import try_weights
+        from pipeline.fit.command import pairs
 
         shown = try_weights(
-            recipe, _weights(tried), store_root=store, workers=workers or os.cpu_count() or 1, overrides=overrides
+            recipe, pairs(tried, "--try"), store_root=store, workers=workers or os.cpu_count() or 1, overrides=overrides
         )
         print_tried(shown)
         if json:
@@ -475,23 +486,6 @@ def ablate(
     print_ablation(result)
     if json:
         _print_json(result.summary())
-
-
-def _weights(tried: list[str]) -> dict[str, float]:
-    """``DOMAIN=WEIGHT`` texts as numbers.
-
-    :raises UserError: one is none.
-    """
-    weights: dict[str, float] = {}
-    for text in tried:
-        name, _, number = text.rpartition("=")
-        try:
-            weights[name] = float(number)
-        except ValueError:
-            weights[name] = -1.0
-        if not name or not 0 <= weights[name] <= 1:
-            raise UserError(f"{text!r} is no weight", where="--try", fix="e.g. --try forum=0.4")
-    return weights
 
 
 @app.command()

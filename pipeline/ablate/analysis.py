@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +17,11 @@ from pipeline.fit.base import Fitted
 from pipeline.fit.constraints import Constraints
 from pipeline.fit.optimum import Proposal, propose, trades
 from pipeline.fit.pareto import pareto
-from pipeline.fit.validate import Validation, choose, cross_validate, fit_chosen, rivals
+from pipeline.fit.validate import Validation, judged
 from sources.errors import UserError
 
 #: A version of what is found from the same numbers.
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,17 @@ def space_of(mixes: Mixes, collapsed: Collapsed | None) -> Space:
     prior = mixes.prior
     if collapsed:
         names, caps, prior = collapsed.parts, collapsed.caps(mixes.caps), collapsed.reduce(mixes.prior)
-        ratios = dict(zip(domains, collapsed.ratios, strict=True))
-        held = {name: ratio for name, ratio in ratios.items() if ratio > 0}
+        changed = set(collapsed.parts)
+        held = {name: ratio for name, ratio in zip(domains, collapsed.ratios, strict=True) if name not in changed}
+        for field, given in (("minimum", minimum), ("fixed", fixed)):
+            for name, share in given.items():
+                if held.get(name, 1.0) < share:
+                    raise UserError(
+                        f"{name} must have {share:g} of the mix, but the ratios that are kept give it at most {held[name]:g}",
+                        where=ablation.place("constraints", field, name),
+                        fix="leave `reuse` out, or loosen it",
+                    )
+        held = {name: ratio for name, ratio in held.items() if ratio > 0}
         low = [minimum[name] / held[name] for name in held if name in minimum]
         high = [maximum[name] / held[name] for name in held if name in maximum]
         fix = [fixed[name] / held[name] for name in held if name in fixed]
@@ -74,7 +84,7 @@ def space_of(mixes: Mixes, collapsed: Collapsed | None) -> Space:
             {name: share for name, share in one.items() if name not in gone} for one in (minimum, maximum, fixed)
         )
         if low or fix:
-            minimum[UNCHANGED] = min(max([*low, *fix]), 1.0)
+            minimum[UNCHANGED] = max([*low, *fix])
         if high or fix:
             maximum[UNCHANGED] = min([*high, *fix, 1.0])
     budget = mixes.resolved.budget
@@ -96,9 +106,10 @@ def space_of(mixes: Mixes, collapsed: Collapsed | None) -> Space:
     )
 
 
-def check_targets(mixes: Mixes, metrics: dict[str, np.ndarray]) -> None:
+def check_targets(mixes: Mixes, metrics: Collection[str]) -> None:
     """Every target is a metric.
 
+    :param metrics: names.
     :raises UserError: one is not.
     """
     ablation = mixes.resolved.ablation
@@ -160,13 +171,9 @@ def analyse(
     for target in ablation.targets:
         there = np.isfinite(metrics[target])
         x, y = ratios[there], metrics[target][there]
-        validations[target] = cross_validate(x, y, seed=ablation.seed)
-        chosen[target] = choose(validations[target])
-        single: dict[str, Fitted] = {}
-        fitted[target] = fit_chosen(chosen[target], x, y, ablation.seed, single)
-        others[target] = [
-            fit_chosen(one, x, y, ablation.seed, single) for one in rivals(validations[target], chosen[target])
-        ]
+        found = judged(x, y, seed=ablation.seed)
+        validations[target], chosen[target] = found.validations, found.chosen
+        fitted[target], others[target] = found.model, found.rivals
         step()
     wanted = ablation.objectives | {target: {target: 1.0} for target in ablation.targets}
     units = {target: "bits per byte" for target in ablation.targets if target.startswith("bpb/")}

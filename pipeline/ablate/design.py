@@ -21,6 +21,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
 from scipy.special import betainc, betaincinv
 from scipy.stats import qmc
 
@@ -730,8 +732,9 @@ def describe(points: Sequence[Point], domains: Sequence[str]) -> dict[str, Any]:
     values = np.concatenate([values, np.zeros(d - 1 - len(values))])
     # Rounding to millionths moves weights in every direction; that is no variation.
     directions = int((values > 2 * math.sqrt(n) / _UNITS).sum())
-    distances = np.abs(weights[:, None] - weights[None]).sum(axis=2) / 2
-    others = ~np.eye(n, dtype=bool)
+    # the tree holds n rows; all pairs at once would be n times as many
+    nearest = cKDTree(weights).query(weights, k=2, p=1)[0][:, 1] / 2 if n > 1 else np.zeros(1)
+    distances = pdist(weights, "cityblock") / 2
     notes = []
     if n < d + 1:
         notes.append(
@@ -770,8 +773,8 @@ def describe(points: Sequence[Point], domains: Sequence[str]) -> dict[str, Any]:
             }
             for i, name in enumerate(domains)
         ],
-        "mean_distance": float(distances[others].mean()) if n > 1 else 0.0,
-        "nearest_distance": float(np.where(others, distances, np.inf).min(axis=1).mean()) if n > 1 else 0.0,
+        "mean_distance": float(distances.mean()) if n > 1 else 0.0,
+        "nearest_distance": float(nearest.mean()),
         "condition": float(values[0] / values[-1]) if directions == d - 1 else None,
         "effective_rank": _effective_rank(values),
         "notes": notes,

@@ -9,9 +9,10 @@ Runs lie in the store under keys made of what they read: an interrupted swarm go
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -32,7 +33,7 @@ from pipeline.ablate.analysis import (
 from pipeline.ablate.counted import CountedMixes, ngram_metrics, open_ngram
 from pipeline.ablate.design import Point, describe
 from pipeline.ablate.output import write_ablation
-from pipeline.ablate.recipe import External, Ngram, Transformer, load_ablation
+from pipeline.ablate.recipe import ANCHORS, PROPOSED, External, Ngram, Transformer, load_ablation
 from pipeline.ablate.report import (
     domain_entries,
     fit_entries,
@@ -44,13 +45,13 @@ from pipeline.ablate.report import (
     versions,
     whole_front,
 )
-from pipeline.ablate.results import Results, better, read_results
+from pipeline.ablate.results import Results, read_results
 from pipeline.ablate.reuse import Reuse, read_reuse
 from pipeline.ablate.swarm import Bench
+from pipeline.fit.optimum import Proposal
+from pipeline.fit.validate import LEAST_POINTS
 from pipeline.run import opened
 from sources.errors import UserError
-
-ANCHORS = ("prior", "proportional", "uniform")
 
 
 @dataclass
@@ -130,11 +131,36 @@ def run_ablate(
             points = bench.points(space.collapsed)
             if reuse and not reuse.changed:
                 points = [point for point in points if point.kind != "swarm"]
-            space = covered(space, np.stack([point.weights for point in points]))
+            if isinstance(resolved.ablation.proxy, External):
+                points = [named_by_weights(point) for point in points]
+            searched = [i for i, point in enumerate(points) if not space.collapsed or point.kind == "swarm"]
+            space = covered(space, np.stack([points[i].weights for i in searched]))
+            _check_constraints(bench, space)
             measured = _measure(bench, points)
-            report, waiting = _conclude(bench, points, measured, space, reuse, fingerprints, place)
+            report, waiting = _conclude(bench, points, searched, measured, space, reuse, fingerprints, place)
             write_ablation(place, report, bench.mixes, points)
     return AblationResult(place, monotonic() - started, +bench.ran, report, waiting)
+
+
+def named_by_weights(point: Point) -> Point:
+    """The point with its weights in its name: results of another design must not be taken for its own."""
+    digest = hashlib.blake2b(np.rint(point.weights * 1e6).astype(np.int64).tobytes(), digest_size=2).hexdigest()
+    return replace(point, name=f"{point.name}-{digest}")
+
+
+def _check_constraints(bench: Bench, space: Space) -> None:
+    """Some mix holds to the constraints; told before anything is trained.
+
+    :raises UserError: none does.
+    """
+    try:
+        space.constraints.allowed(space.names, space.prior)
+    except UserError as error:
+        raise UserError(
+            f"no mix that the points cover holds to the constraints: {error.what}",
+            where=bench.resolved.ablation.place("constraints"),
+            fix="loosen them, or let the design reach further",
+        ) from None
 
 
 def _measure(bench: Bench, points: list[Point]) -> Measured:
@@ -142,21 +168,29 @@ def _measure(bench: Bench, points: list[Point]) -> Measured:
     ablation = bench.resolved.ablation
     proxy = ablation.proxy
     names = [point.name for point in points]
+    evaluation = ablation.evaluation
+    outside = None
+    # read first: what is wrong with results is told before anything is trained
+    if evaluation.results is not None:
+        outside = _results(bench, evaluation.results, evaluation.lower_is_better, "evaluation", names)
+    for other in ablation.compare:
+        if isinstance(other, External):
+            _results(bench, other.results, other.lower_is_better, "compare", names)
     if isinstance(proxy, External):
         measured = Measured({}, {}, [{} for _ in points], [["trainer", "external"], ["results", proxy.results]])
         _add(measured, _results(bench, proxy.results, proxy.lower_is_better, "proxy", names, missing_ok=True))
     elif isinstance(proxy, Ngram):
-        measured = _by_ngram(bench, proxy, points)
+        measured = _by_ngram(bench, proxy, points, outside)
     else:
-        measured = _by_transformer(bench, proxy, points)
-    if ablation.evaluation.results is not None:
-        outside = _results(bench, ablation.evaluation.results, ablation.evaluation.lower_is_better, "evaluation", names)
-        _add(measured, outside)
+        measured = _by_transformer(bench, proxy, points, outside)
+    _add(measured, outside)
     return measured
 
 
-def _by_ngram(bench: Bench, proxy: Ngram, points: list[Point]) -> Measured:
+def _by_ngram(bench: Bench, proxy: Ngram, points: list[Point], outside: Results | None = None) -> Measured:
     pool, held_out = bench.pool(proxy)
+    if proxy is bench.resolved.ablation.proxy:
+        check_targets(bench.mixes, [*held_out.weights, *(outside.metrics if outside else ())])
     counted = CountedMixes(pool.mixes)
     model, there = open_ngram(bench.store, pool, held_out, proxy, counted)
     bench.ran["ngram"] += not there
@@ -166,18 +200,20 @@ def _by_ngram(bench: Bench, proxy: Ngram, points: list[Point]) -> Measured:
     about = [
         ["model", f"interpolated {proxy.order}-gram, vocabulary {proxy.vocabulary:,}"],
         ["tokens it stands for", f"{proxy.tokens:,}"],
-        ["pool", f"{pool.mixes.share:.2%} of the documents"],
+        ["pool", f"{pool.mixes.share:.2%} of each domain's tokens"],
     ]
     facts = [{"seed": 0, "key": "", "seconds": round(seconds, 4), "reused": there} for _ in points]
     return Measured(metrics, dict.fromkeys(metrics, True), facts, about)
 
 
-def _by_transformer(bench: Bench, proxy: Transformer, points: list[Point]) -> Measured:
+def _by_transformer(bench: Bench, proxy: Transformer, points: list[Point], outside: Results | None = None) -> Measured:
     from pipeline.ablate.transformer import library_versions
 
     library_versions()
     ablation = bench.resolved.ablation
     pool, held_out = bench.pool(proxy)
+    if proxy is ablation.proxy:
+        check_targets(bench.mixes, [*held_out.weights, *(outside.metrics if outside else ())])
     runs, metrics, there = bench.train(
         [(point.name, point.weights, ablation.seed) for point in points],
         proxy,
@@ -189,7 +225,7 @@ def _by_transformer(bench: Bench, proxy: Transformer, points: list[Point]) -> Me
     about = [
         ["model", f"Llama, {metas[0]['parameters']:,} parameters, vocabulary {proxy.vocabulary:,}"],
         ["tokens a run", f"{proxy.tokens:,} in {metas[0]['steps']:,} steps of {proxy.batch} x {proxy.sequence}"],
-        ["pool", f"{pool.mixes.share:.2%} of the documents, so that data repeats as in the target run"],
+        ["pool", f"{pool.mixes.share:.2%} of each domain's tokens, so that data repeats as in the target run"],
         ["held out", f"{len(held_out.starts) - 1:,} texts, {len(held_out.ids):,} tokens"],
     ]
     facts = [
@@ -203,6 +239,13 @@ def _by_transformer(bench: Bench, proxy: Transformer, points: list[Point]) -> Me
             f"{len(far)} runs read more or less than 85-115 % of their mix, as its texts make more or fewer tokens of the small"
             f" vocabulary: {', '.join(f'{run.name} {1 / run.passes:.0%}' for run in far[:5])}"
         )
+    for point in points:
+        missing = pool.mixes.missing(point.weights)
+        if (point.weights * missing).sum() > 0.01:
+            worst = int(np.argmax(point.weights * missing))
+            notes.append(
+                f"{point.name}: the pool is {missing[worst]:.0%} short of {bench.mixes.domains[worst]}, as its texts are whole"
+            )
     if pool.mixes.share >= 1:
         notes.append("the proxy reads as many tokens as the target run, or more: it is no smaller version of it")
     return Measured(metrics, dict.fromkeys(metrics, True), facts, about, notes)
@@ -227,10 +270,7 @@ def _results(
             where=bench.resolved.ablation.place(field_, "results"),
             fix="give a CSV or a folder, relative to the ablation's file",
         )
-    wanted = [target for target in bench.resolved.ablation.targets if not target.startswith("bpb/")]
-    known = [name for name in wanted if better(name) is not None or name in lower]
-    found = read_results(path, names, lower_is_better=lower)
-    return found if known or found.metrics else None
+    return read_results(path, names, lower_is_better=lower, targets=bench.resolved.ablation.targets)
 
 
 def _add(measured: Measured, results: Results | None) -> None:
@@ -244,6 +284,7 @@ def _add(measured: Measured, results: Results | None) -> None:
 def _conclude(
     bench: Bench,
     points: list[Point],
+    searched: list[int],
     measured: Measured,
     space: Space,
     reuse: Reuse | None,
@@ -252,10 +293,9 @@ def _conclude(
 ) -> tuple[dict[str, Any], list[str]]:
     """Fit, propose, train the proposals, and tell it all."""
     ablation, mixes = bench.resolved.ablation, bench.mixes
-    weights = np.stack([point.weights for point in points])
+    weights = np.stack([points[i].weights for i in searched])
     waiting = _waiting(ablation.targets, points, measured)
-    notes = [*point_notes(points), *measured.notes]
-    names = [point.name for point in points]
+    notes = [*point_notes(points), *measured.notes, *(reuse.notes if reuse else ())]
     entries = [
         run_entry(
             point.name,
@@ -268,33 +308,40 @@ def _conclude(
         )
         for i, (point, facts) in enumerate(zip(points, measured.facts, strict=True))
     ]
+    design = describe(points, mixes.domains)
     found: Found | None = None
     proposals: list[dict[str, Any]] = []
     trained: list[dict[str, Any]] = []
     noise: dict[str, float] = {}
-    if isinstance(ablation.proxy, External) and len(waiting) > len(points) - 6:
+    distinct = len({point.weights.tobytes() for point in points if point.name not in waiting})
+    if measured.metrics:
+        check_targets(mixes, measured.metrics)
+    if reuse and not reuse.changed:
+        pass
+    elif isinstance(ablation.proxy, External) and waiting and distinct < LEAST_POINTS:
         notes.append(
             f"{len(waiting)} of {len(points)} points wait for results of the external trainer: train each of `points/*.yaml`, and put"
             f" metrics by run into {ablation.proxy.results}"
         )
+    elif distinct < LEAST_POINTS:
+        notes.append(f"{distinct} different mixes are too few to fit a model ({LEAST_POINTS} are needed): losses only")
     else:
-        check_targets(mixes, measured.metrics)
-        if reuse is None or reuse.changed:
-            found = analyse(
-                mixes,
-                space,
-                weights,
-                measured.metrics,
-                frozenset(name for name, lower in measured.lower.items() if not lower),
-                bench.progress,
-            )
-            proposals = [
-                proposal_entry(one, space, mixes, _slug(f"{ablation.name}-{one.name}"), out) for one in found.proposals
-            ]
-            notes += describe(points, mixes.domains)["notes"]
-            if isinstance(ablation.proxy, Transformer) and ablation.verify:
-                trained, noise, more = _verify(bench, ablation.proxy, points, found, space)
-                entries += more
+        found = analyse(
+            mixes,
+            space,
+            weights,
+            {name: values[searched] for name, values in measured.metrics.items()},
+            frozenset(name for name, lower in measured.lower.items() if not lower),
+            bench.progress,
+        )
+        proposals = [
+            proposal_entry(one, space, mixes, slug, out)
+            for one, slug in zip(found.proposals, _slugs(ablation.name, found.proposals), strict=True)
+        ]
+        notes += design["notes"]
+        if isinstance(ablation.proxy, Transformer) and ablation.verify:
+            trained, noise, more = _verify(bench, ablation.proxy, points, found, space)
+            entries += more
     proxies = _compare(bench, points, measured)
     report = {
         "name": ablation.name,
@@ -308,9 +355,9 @@ def _conclude(
         "metrics": [
             metric_entry(name, measured.lower[name], name in ablation.targets) for name in _ordered(measured.metrics)
         ],
-        "design": describe(points, mixes.domains),
+        "design": design,
         "points": entries,
-        "fits": fit_entries(found, [names[i] for i in range(len(names))], noise) if found else {},
+        "fits": fit_entries(found, _fitted_runs(points, searched, measured, ablation.targets), noise) if found else {},
         "pareto": whole_front(found.front, space) if found else None,
         "proposals": proposals,
         "trained": trained,
@@ -333,8 +380,22 @@ def _at(metrics: dict[str, np.ndarray], i: int) -> dict[str, float | None]:
     return {name: float(values[i]) if np.isfinite(values[i]) else None for name, values in metrics.items()}
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
+def _fitted_runs(
+    points: list[Point], searched: list[int], measured: Measured, targets: list[str]
+) -> dict[str, list[str]]:
+    """Runs each target was fitted on."""
+    return {
+        target: [points[i].name for i in searched if np.isfinite(measured.metrics[target][i])] for target in targets
+    }
+
+
+def _slugs(ablation: str, proposals: list[Proposal]) -> list[str]:
+    """A name of a recipe for each proposal; no two alike."""
+    made: list[str] = []
+    for proposal in proposals:
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{ablation}-{proposal.name}").strip("-")
+        made.append(slug if slug not in made else f"{slug}-{len(made) + 1}")
+    return made
 
 
 def _ordered(metrics: dict[str, np.ndarray]) -> list[str]:
@@ -359,26 +420,23 @@ def _verify(
     verified = found.proposals[: max(1, len(ablation.objectives))]
     named = {point.name: point.weights for point in points if point.kind in ANCHORS}
     # the first is called the proposal, whatever it is for
-    named |= {"proposed" if i == 0 else one.name: space.whole(one.weights) for i, one in enumerate(verified)}
+    named |= {PROPOSED if i == 0 else one.name: space.whole(one.weights) for i, one in enumerate(verified)}
     pool, held_out = bench.pool(proxy)
-    wanted = [
-        (f"{name}-s{seed}", weights, seed)
-        for name, weights in named.items()
-        for seed in range(ablation.seed, ablation.seed + ablation.verify)
-    ]
+    seeds = range(ablation.seed, ablation.seed + ablation.verify)
+    wanted = [(f"{name}-s{seed}", weights, seed) for name, weights in named.items() for seed in seeds]
     runs, metrics, there = bench.train(
         wanted, proxy, pool, held_out, f"train {len(named)} mixes with {ablation.verify} seeds"
     )
     trained: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
     spread: dict[str, list[float]] = {}
-    for name in named:
-        some = [i for i, run in enumerate(runs) if run.name.startswith(f"{name}-s")]
+    for number, name in enumerate(named):
+        some = list(range(number * len(seeds), (number + 1) * len(seeds)))
         for i in some:
             trained.append({"mix": name, "seed": runs[i].seed, "metrics": _at(metrics, i)})
             # what the swarm has is not told twice
             if not (runs[i].seed == ablation.seed and name in {point.name for point in points}):
-                kind = name if name in ANCHORS else "proposed"
+                kind = name if name in ANCHORS else PROPOSED
                 meta = bench.store.meta("proxy-model", runs[i].model)
                 entries.append(
                     run_entry(
@@ -408,8 +466,9 @@ def _compare(bench: Bench, points: list[Point], measured: Measured) -> list[dict
     for other in ablation.compare:
         some = points[: other.points] if other.points else points
         if isinstance(other, External):
-            found = _results(bench, other.results, other.lower_is_better, "compare", [point.name for point in some])
-            theirs, title = (found.metrics if found else {}), "external"
+            found = _results(bench, other.results, other.lower_is_better, "compare", [point.name for point in points])
+            theirs = {name: values[: len(some)] for name, values in found.metrics.items()} if found else {}
+            title = "external"
         elif isinstance(other, Ngram):
             theirs, title = _by_ngram(bench, other, some).metrics, f"{other.order}-gram"
         else:
@@ -429,14 +488,15 @@ def _own_title(proxy: Transformer | Ngram | External) -> str:
 
 
 def _reuse_entry(reuse: Reuse | None, points: list[Point], measured: Measured) -> dict[str, Any] | None:
-    reused = sum(bool(facts.get("reused")) for facts in measured.facts)
     if reuse is None:
         return None
-    return reuse.saving | {
+    reused = sum(bool(facts.get("reused")) for facts in measured.facts)
+    saving = reuse.saving(sum(point.kind == "swarm" for point in points))
+    return saving | {
         "changed": reuse.changed,
         "runs": len(points),
         "runs_reused": reused,
-        "statement": f"{reuse.saving['statement']} {reused} of {len(points)} runs were there already.",
+        "statement": f"{saving['statement']} {reused} of {len(points)} runs were there already.",
     }
 
 
@@ -450,11 +510,11 @@ def differences(report: dict[str, Any], metric: str) -> list[tuple[str, float, f
     for row in report["trained"]:
         if row["metrics"].get(metric) is not None:
             by_mix.setdefault(row["mix"], {})[row["seed"]] = row["metrics"][metric]
-    ours = by_mix.get("proposed", {})
+    ours = by_mix.get(PROPOSED, {})
     told = []
     for mix, values in by_mix.items():
         seeds = sorted(set(values) & set(ours))
-        if mix != "proposed" and seeds:
+        if mix != PROPOSED and seeds:
             a, b = np.array([ours[s] for s in seeds]), np.array([values[s] for s in seeds])
             told.append((mix, *(paired(a, b) if lower else paired(b, a))))
     return told

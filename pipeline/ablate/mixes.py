@@ -79,7 +79,8 @@ class Mixes:
         return PooledMixes(self, self.draws.pooled(share, self.members), share)
 
     def fingerprints(self) -> list[str]:
-        """A digest of each domain's eligible documents, to tell later whether it changed."""
+        """A digest of what each domain is: its eligible documents, how they are drawn, and its entries' shares. Tells later whether it
+        changed."""
         first = self.draws.epoch == 0
         found = []
         for member in self.members:
@@ -88,6 +89,10 @@ class Mixes:
             made = hashlib.blake2b(digest_size=16)
             made.update(self.draws.uid[inside][order].tobytes())
             made.update(self.draws.tokens[inside][order].astype(np.int64).tobytes())
+            made.update(self.draws.multiplier[inside][order].tobytes())
+            # what share an entry has within the domain, and how much it could give
+            shares = np.round(self.base[member] / max(self.base[member].sum(), 1), 4)
+            made.update(shares.tobytes() + self.draws.capacity[member].tobytes())
             found.append(made.hexdigest())
         return found
 

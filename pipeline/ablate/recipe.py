@@ -35,6 +35,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+#: Mixes that proposals are compared with, and what the first proposal is called beside them.
+ANCHORS, PROPOSED = ("prior", "proportional", "uniform"), "proposed"
+
 #: What documents that no domain names belong to.
 REST = "rest"
 
@@ -396,6 +399,12 @@ def _check_names(ablation: Ablation, domains: dict[str, tuple[str, list[str]]]) 
                     fix=f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(domains)}",
                 )
     for name, weights in ablation.objectives.items():
+        if name in (*ANCHORS, PROPOSED, *ablation.targets):
+            raise UserError(
+                f"an objective is called {name!r}, as something else is",
+                where=ablation.place("objectives", name),
+                fix="give it another name",
+            )
         for metric in weights:
             if metric not in ablation.targets:
                 raise UserError(

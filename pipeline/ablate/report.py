@@ -88,10 +88,10 @@ def domain_entries(mixes: Mixes, fingerprints: list[str]) -> list[dict[str, Any]
     ]
 
 
-def fit_entries(found: Found, runs: list[str], noise: dict[str, float]) -> dict[str, Any]:
+def fit_entries(found: Found, runs: dict[str, list[str]], noise: dict[str, float]) -> dict[str, Any]:
     """How well each kind of model predicts each target.
 
-    :param runs: of the fits, in order.
+    :param runs: of each target's fit, in order.
     :param noise: standard deviation between seeds of one mix, by metric, where known.
     """
     return {
@@ -100,7 +100,7 @@ def fit_entries(found: Found, runs: list[str], noise: dict[str, float]) -> dict[
             "noise": noise.get(target),
             "models": [one.summary() for one in validations],
             "predicted": found.chosen[target].predicted.tolist(),
-            "runs": runs,
+            "runs": runs[target],
         }
         for target, validations in found.validations.items()
     }

@@ -23,27 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.fit.direction import better
 from sources.errors import UserError
-
-#: Words of a metric's name that say which way is better, where the results do not.
-LOWER = (
-    *(
-        "bpb",
-        "bits_per_byte",
-        "bits_per_token",
-        "loss",
-        "nll",
-        "ppl",
-        "perplexity",
-        "byte_perplexity",
-        "word_perplexity",
-    ),
-    *("brier", "brier_score", "ece", "mse", "rmse", "mae", "wer", "cer", "ter", "error"),
-)
-HIGHER = (
-    *("acc", "acc_norm", "acc_bytes", "accuracy", "f1", "exact_match", "em", "mcc", "bleu", "chrf", "auroc", "auc"),
-    *("rouge", "rouge1", "rouge2", "rougel", "rougelsum", "mc1", "mc2", "likelihood_diff", "pass_at_1", "pass_at_k"),
-)
 
 #: Columns of a table that number or name its rows (Olmix's has ``run``, ``name`` and ``index``).
 _ROW_NAMES = ("run", "name", "index")
@@ -52,10 +33,6 @@ _NOT_METRICS = {"", "alias", "name", "samples", "sample_len", "sample_count", "b
 #: What lm-evaluation-harness writes for a standard error it did not estimate.
 _MISSING = {"N/A", "", " "}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[-:]\d{2}[-:]\d{2}(?:\.\d+)?")
-_WAYS = {**dict.fromkeys(LOWER, True), **dict.fromkeys(HIGHER, False)}
-_WORD = re.compile(
-    r"(?<![^\W_])(" + "|".join(sorted(map(re.escape, _WAYS), key=len, reverse=True)) + r")(?![^\W_])", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +80,7 @@ def read_results(
     *,
     lower_is_better: Mapping[str, bool] | None = None,
     metrics: Sequence[str] | None = None,
+    targets: Sequence[str] = (),
 ) -> Results:
     """Read metrics from outside.
 
@@ -111,7 +89,8 @@ def read_results(
     :param runs: R ids there are.
     :param lower_is_better: by metric, over what the results or the names say.
     :param metrics: read only these; names, or patterns such as ``lm_eval/arc_*/acc``.
-    :raises UserError: what is wrong, with file, line and field: an unknown or repeated run, no number, no results, or a metric that
+    :param targets: metrics of which the way must be known; others of no known way are left out, with a note.
+    :raises UserError: what is wrong, with file, line and field: an unknown or repeated run, no number, no results, or a target that
         does not tell which way is better.
     """
     found = _Found(metrics, lower_is_better or {})
@@ -134,21 +113,10 @@ def read_results(
     else:
         _read_table(found, paths, runs)
         source = paths
-    return _gathered(found, runs, source)
+    return _gathered(found, runs, source, targets)
 
 
-def better(metric: str) -> bool | None:
-    """Whether a lower value is better, by the words of a metric's name; None: they do not say.
-
-    A part of the name that is such a word decides, the last one (``bpb/family/forum``, ``arc_easy/acc``); else the last such word in
-    the name's last part (``gsm8k_gold_bpb_5shot``).
-    """
-    parts = metric.split("/")
-    words = [part for part in parts if part.lower() in _WAYS] or _WORD.findall(parts[-1])
-    return _WAYS[words[-1].lower()] if words else None
-
-
-def _gathered(found: _Found, runs: list[str], source: str | Path) -> Results:
+def _gathered(found: _Found, runs: list[str], source: str | Path, targets: Sequence[str]) -> Results:
     for name in found.stated:
         if name not in found.values:
             raise UserError(
@@ -185,13 +153,18 @@ def _gathered(found: _Found, runs: list[str], source: str | Path) -> Results:
             unclear.append(name)
         else:
             lower[name] = way
-    if unclear:
+    needed = [name for name in unclear if name in targets]
+    if needed:
         raise UserError(
-            f"whether lower or higher is better is not known of {_few(unclear)}",
-            where=next(iter(found.values[unclear[0]].values()))[1],
-            fix=f"say so: `lower_is_better: {{{unclear[0]}: false}}`, or name the metrics that are wanted",
+            f"whether lower or higher is better is not known of {_few(needed)}",
+            where=next(iter(found.values[needed[0]].values()))[1],
+            fix=f"say so: `lower_is_better: {{{needed[0]}: false}}`",
         )
-    return Results(list(runs), metrics, lower, stderr, found.notes + _gaps(runs, metrics, list(table)))
+    notes = list(found.notes)
+    if unclear:
+        metrics = {name: values for name, values in metrics.items() if name in lower}
+        notes.append(f"left out, as it is not known whether lower or higher is better: {_few(unclear)}")
+    return Results(list(runs), metrics, lower, stderr, notes + _gaps(runs, metrics, list(table)))
 
 
 def _gaps(runs: Sequence[str], metrics: Mapping[str, np.ndarray], names: Sequence[str]) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.ablate.design import Collapsed, Point, make_points
+from pipeline.ablate.design import Collapsed, Design, Point, make_points
 from pipeline.ablate.draws import load_draws, load_held_out, run_draws, save_draws
 from pipeline.ablate.held_out import HeldOut, choose, keep, measured
 from pipeline.ablate.mixes import Mixes, load_mixes
@@ -74,8 +74,18 @@ class Bench:
             return make_points(
                 ablation.design, mixes.domains, mixes.prior, proportional, mixes.caps, ablation.seed, place=place
             )
-        points = make_points(
-            ablation.design,
+        # anchors are what they are called; the swarm lies where the kept ratios hold, and so does the mix its gains are over
+        anchors = make_points(
+            Design(points=[{}], always=ablation.design.always),
+            mixes.domains,
+            mixes.prior,
+            proportional,
+            mixes.caps,
+            ablation.seed,
+            place=place,
+        )
+        swarm = make_points(
+            ablation.design.model_copy(update={"always": ["prior"]}),
             collapsed.parts,
             collapsed.reduce(mixes.prior),
             collapsed.reduce(proportional),
@@ -83,7 +93,8 @@ class Bench:
             ablation.seed,
             place=place,
         )
-        return collapsed.expand_points(points)
+        swarm[0] = replace(swarm[0], name="0000", kind="swarm")
+        return [*(one for one in anchors if one.kind != "swarm"), *collapsed.expand_points(swarm)]
 
     def pool(self, proxy: Transformer | Ngram) -> tuple[Pool, HeldOut]:
         """The texts a proxy reads, and what it is measured on.

@@ -32,7 +32,7 @@ def library_versions() -> dict[str, str]:
     except Exception:
         raise UserError(
             "a transformer proxy needs torch and transformers",
-            fix="pip install 'wellmix[ablate]' (make ablate does it), or use the n-gram proxy: --set proxy.kind=ngram",
+            fix="pip install 'wellmix[ablate]' (make ablate does it), or use the n-gram proxy: --set 'proxy={kind: ngram}'",
         ) from None
 
 

@@ -18,17 +18,16 @@ from rich.table import Table
 from pipeline.console import console
 from pipeline.fit.base import Fitted
 from pipeline.fit.constraints import Constraints
+from pipeline.fit.direction import better
 from pipeline.fit.models import MODELS
 from pipeline.fit.optimum import Proposal, propose, trades
 from pipeline.fit.pareto import Front, pareto
 from pipeline.fit.tables import Swarm, find_column, read_swarm, write_swarm
 from pipeline.fit.validate import (
     Validation,
-    choose,
-    cross_validate,
     fit_chosen,
     judge,
-    rivals,
+    judged,
     seed_noise,
 )
 from sources.errors import UserError
@@ -67,6 +66,7 @@ class FitResult:
     prior: np.ndarray
     targets: list[Target]
     front: Front | None
+    higher_is_better: frozenset[str]
     seed: int
     notes: list[str] = field(default_factory=list)
 
@@ -98,6 +98,7 @@ class FitResult:
             "proposal": self._shares(proposal.weights),
             "statement": proposal.statement,
             "distinguishable": proposal.distinguishable,
+            "lower_is_better": target.name not in self.higher_is_better,
             "cross_validation": [one.summary() for one in target.validations],
             "tests": {
                 name: {model: one.summary() for model, one in found.items()} for name, found in target.tests.items()
@@ -120,6 +121,7 @@ def run_fit(
     prior: Sequence[str] = (),
     constraints: Constraints | None = None,
     higher_is_better: Sequence[str] = (),
+    lower_is_better: Sequence[str] = (),
     anywhere: bool = False,
     folds: int | None = None,
     seed: int = 0,
@@ -133,6 +135,7 @@ def run_fit(
     :param prior: a run's id, ``uniform``, ``mean``, a CSV file with columns domain and share, or ``DOMAIN=SHARE`` entries [default: the
         mean of the runs].
     :param constraints: domains may be named by parts here, too.
+    :param higher_is_better, lower_is_better: targets, over what their names say; where those say nothing, lower is better.
     :param anywhere: also propose shares no run had.
     :param out: folder for ``fit.json``, ``proposal.csv`` and the tables.
     :raises UserError: see :mod:`pipeline.fit.tables`, :mod:`pipeline.fit.constraints`.
@@ -143,7 +146,7 @@ def run_fit(
     if model is not None and model not in MODELS:
         raise UserError(f"there is no model {model!r}", where="--model", fix=f"one of {', '.join(MODELS)}")
     names = list(dict.fromkeys(find_column(one, list(swarm.metrics), "target") for one in targets))
-    more_is_better = frozenset(find_column(one, names, "--higher-is-better") for one in higher_is_better)
+    more_is_better = _higher(names, higher_is_better, lower_is_better)
     base = _prior(prior, swarm)
     limits = _named(constraints or Constraints(), swarm.domains)
     notes: list[str] = []
@@ -184,10 +187,19 @@ def run_fit(
             include=np.stack([one.weights for one in proposals]),
             seed=seed,
         )
-    result = FitResult(swarm, base, found, front, seed, notes)
+    result = FitResult(swarm, base, found, front, more_is_better, seed, notes)
     if out is not None:
         _write(out, result)
     return result
+
+
+def _higher(names: Sequence[str], higher: Sequence[str], lower: Sequence[str]) -> frozenset[str]:
+    """Targets that are to be raised."""
+    up = {find_column(one, list(names), "--higher-is-better") for one in higher}
+    down = {find_column(one, list(names), "--lower-is-better") for one in lower}
+    if both := sorted(up & down):
+        raise UserError(f"{both[0]} cannot be better both ways", where="--lower-is-better", fix="name it once")
+    return frozenset(name for name in names if name in up or (name not in down and better(name) is False))
 
 
 def _fit(
@@ -203,26 +215,23 @@ def _fit(
     if not there.all():
         notes.append(f"{name}: {int((~there).sum())} runs without a value are left out")
     x, y = swarm.ratios[there], swarm.metrics[name][there]
-    validations = cross_validate(x, y, [model] if model else None, folds, seed)
-    chosen = choose(validations)
-    fitted: dict[str, Fitted] = {}
-    used = fit_chosen(chosen, x, y, seed, fitted)
+    found = judged(x, y, [model] if model else None, folds, seed)
     tests: dict[str, dict[str, Validation]] = {}
     for title, test in sets.items():
         both = np.isfinite(test.metrics[name])
         a, b = test.ratios[both], test.metrics[name][both]
         tests[title] = {
-            one.model: judge(one.model, a, b, fit_chosen(one, x, y, seed, fitted).predict(a), seed)
-            for one in validations
+            one.model: judge(one.model, a, b, fit_chosen(one, x, y, seed, found.fitted).predict(a), seed)
+            for one in found.validations
         }
     return Target(
         name=name,
         runs=[run for run, here in zip(swarm.runs, there, strict=True) if here],
         y=y,
-        validations=validations,
-        chosen=chosen,
-        model=used,
-        rivals=[fit_chosen(one, x, y, seed, fitted) for one in rivals(validations, chosen)],
+        validations=found.validations,
+        chosen=found.chosen,
+        model=found.model,
+        rivals=found.rivals,
         tests=tests,
         noise=seed_noise(x, y),
     )
@@ -369,8 +378,9 @@ def print_fit(result: FitResult) -> None:
 
 
 def _print_target(target: Target, result: FitResult) -> None:
+    way = "higher" if target.name in result.higher_is_better else "lower"
     table = Table(
-        title=f"{escape(target.name)}: {len(target.runs):,} runs, cross-validated",
+        title=f"{escape(target.name)} ({way} is better): {len(target.runs):,} runs, cross-validated",
         title_justify="left",
         box=None,
         pad_edge=False,

@@ -95,8 +95,7 @@ def cross_validate(
 
 def choose(validations: list[Validation]) -> Validation:
     """The one with the smallest error; of equals the first, which is the simpler. The ensemble costs all its members and is harder to
-    follow
-    downhill, so it must be better than the best of them by more than a standard error of the difference."""
+    follow downhill, so it must be better than the best of them by more than a standard error of the difference."""
     single = [one for one in validations if one.model != "ensemble"]
     together = next((one for one in validations if one.model == "ensemble"), None)
     if not single:
@@ -106,6 +105,36 @@ def choose(validations: list[Validation]) -> Validation:
         return best
     gain = best.error - together.error
     return together if gain.mean() > gain.std() / np.sqrt(len(gain)) else best
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What runs say of one metric.
+
+    :param validations: of every model that was tried.
+    :param chosen: the one that is used.
+    :param model: it, fitted to all runs.
+    :param rivals: others that the runs cannot tell from it, fitted.
+    :param fitted: single models that were fitted on the way, by name.
+    """
+
+    validations: list[Validation]
+    chosen: Validation
+    model: Fitted
+    rivals: list[Fitted]
+    fitted: dict[str, Fitted]
+
+
+def judged(
+    ratios: np.ndarray, y: np.ndarray, models: Iterable[str] | None = None, folds: int | None = None, seed: int = 0
+) -> Judged:
+    """Cross-validate, choose, and fit what was chosen and its rivals to all runs. Parameters as of :func:`cross_validate`."""
+    validations = cross_validate(ratios, y, models, folds, seed)
+    chosen = choose(validations)
+    fitted: dict[str, Fitted] = {}
+    model = fit_chosen(chosen, ratios, y, seed, fitted)
+    others = [fit_chosen(one, ratios, y, seed, fitted) for one in rivals(validations, chosen)]
+    return Judged(validations, chosen, model, others, fitted)
 
 
 def rivals(validations: list[Validation], chosen: Validation) -> list[Validation]:

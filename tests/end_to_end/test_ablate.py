@@ -133,7 +133,8 @@ def test_an_external_trainer(ablated, tmp_path):
     assert len(told["waiting"]) == told["points"] == 19
     assert not told["proposals"]
     ratios = list(csv.DictReader((tmp_path / "out/ratios.csv").open()))
-    wellmix("check", tmp_path / "out/points/0001.yaml")
+    first = next(row["run"] for row in ratios if row["run"].startswith("0001-"))
+    wellmix("check", tmp_path / f"out/points/{first}.yaml")
     with (tmp_path / "results.csv").open("w") as file:
         writer = csv.writer(file)
         writer.writerow(["run", "empathy_acc", "loss"])
@@ -145,6 +146,9 @@ def test_an_external_trainer(ablated, tmp_path):
     report = json.loads((tmp_path / "out/report.json").read_text())
     names = [domain["name"] for domain in report["domains"]]
     prior = dict(zip(names, (domain["prior"] for domain in report["domains"]), strict=True))
+    # results of another design are not taken for this one's
+    done = wellmix(*args[:-1], "--set", "seed=7", code=2)
+    assert "0001-" in done.stderr
     by_name = {one["name"]: dict(zip(names, one["weights"], strict=True)) for one in report["proposals"]}
     assert by_name["empathy_acc"]["psychology"] > prior["psychology"] + 0.1
     assert by_name["loss"]["psychology"] < by_name["empathy_acc"]["psychology"]
@@ -185,9 +189,16 @@ def test_reuse_searches_only_what_changed(ablated, tmp_path):
     report = json.loads((tmp_path / "new/report.json").read_text())
     assert set(report["reuse"]["changed"]) == {"transcript", "talks"}
     assert report["reuse"]["runs_needed"] < report["reuse"]["runs_full"]
+    # what is called prior is the prior, and is no part of the fit
+    prior = next(point for point in report["points"] if point["run"] == "prior")
+    assert prior["weights"] == pytest.approx([domain["prior"] for domain in report["domains"]], abs=2e-6)
+    assert "prior" not in report["fits"]["bpb/all"]["runs"] and "0000" in report["fits"]["bpb/all"]["runs"]
     names = [domain["name"] for domain in report["domains"]]
-    earlier = json.loads((out / "report.json").read_text())["proposals"][0]["weights"]
-    kept = dict(zip(("forum", "biography", "psychology", "transcript", "general"), earlier, strict=True))
+    earlier = json.loads((out / "report.json").read_text())
+    proposal = earlier["proposals"][0]
+    # a proposal that is not distinguishable from the prior is no reason to leave it
+    known = proposal["weights"] if proposal["distinguishable"] else [domain["prior"] for domain in earlier["domains"]]
+    kept = dict(zip(("forum", "biography", "psychology", "transcript", "general"), known, strict=True))
     for weights in [p["weights"] for p in report["points"] if p["kind"] == "swarm"] + [
         report["proposals"][0]["weights"]
     ]:
@@ -212,6 +223,9 @@ def test_reuse_searches_only_what_changed(ablated, tmp_path):
         ({"base": "nowhere.yaml"}, "no recipe at 'nowhere.yaml'"),
         ({"reuse": "nowhere"}, "there is no ablation in 'nowhere'"),
         ({"evaluation": {"sets": {"q": {"file": "no.jsonl", "prompt": "{a}", "answer": "{b}"}}}}, "no question set at"),
+        ({"set": ["validation=0"]}, "holds out no document"),
+        ({"constraints": {"minimum": {"forum": 0.7, "transcript": 0.7}}}, "minimum shares add up to 1.4"),
+        ({"objectives": {"prior": {"bpb/all": 1}}}, "as something else is"),
         ({"budget": 900_000}, "do not have the tokens for any mix"),
     ],
 )
@@ -226,6 +240,16 @@ def test_mistakes_are_told(ablated, tmp_path, change, message):
     done = wellmix("ablate", _copy(tmp_path, apply), "--store", store, "--out", tmp_path / "out", code=2)
     assert message in " ".join(done.stderr.split())
     assert "ablation.yaml" in done.stderr or "question set" in message
+
+
+def test_few_points_have_losses_and_no_fit(ablated, tmp_path):
+    _, _, store = ablated
+    path = _copy(tmp_path, lambda raw: raw.update(design={"points": [{"forum": 0.3}, {"forum": 0.6}]}))
+    told = json.loads(
+        wellmix("ablate", path, "--store", store, "--out", tmp_path / "out", "--workers", 1, "--json").stdout
+    )
+    assert told["points"] == 5 and not told["proposals"]
+    assert any("too few to fit" in note for note in told["notes"])
 
 
 def test_a_recipe_of_a_mix_is_no_ablation():
