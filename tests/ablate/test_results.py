@@ -194,8 +194,10 @@ def test_which_way_is_better_by_name(name: str, lower: bool | None) -> None:
 
 def test_the_user_says_which_way_is_better(tmp_path: Path) -> None:
     path = write(tmp_path / "m.csv", "run,score,acc\n0001,2,0.5\n")
+    left = read_results(path, RUNS)
+    assert list(left.metrics) == ["acc"] and any("left out" in note and "score" in note for note in left.notes)
     with pytest.raises(UserError) as caught:
-        read_results(path, RUNS)
+        read_results(path, RUNS, targets=["score"])
     assert "not known of score" in str(caught.value)
     assert f"{path}:2 score" in str(caught.value)
     assert "lower_is_better: {score: false}" in str(caught.value)
@@ -222,7 +224,7 @@ def test_the_harness_says_which_way_is_better(tmp_path: Path) -> None:
     write(tmp_path / "0001" / "results.json", odd | {"higher_is_better": {"x": {"acc": None}}})
     (tmp_path / "0002" / "results.json").unlink()
     with pytest.raises(UserError, match=r"not known of lm_eval/x/score"):
-        read_results(tmp_path, RUNS)
+        read_results(tmp_path, RUNS, targets=["lm_eval/x/score"])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_json_has_what_it_promises(tables: tuple[Path, Path], tmp_path: Path) ->
     out = tmp_path / "out"
     told = call(
         "--ratios", ratios, "--metrics", metrics, "--target", "bpb/all", "--target", "acc", "--model", "gp",
-        "--higher-is-better", "acc", "--prior", "uniform", "--max-distance", 0.3, "--max-share", "b=0.3",
+        "--prior", "uniform", "--max-distance", 0.3, "--max-share", "b=0.3",
         "--supply", "a=1000", "--budget", 9000, "--out", out,
     )  # fmt: skip
     assert told["target"] == "bpb/all" and told["model"] == "gp"
@@ -48,6 +48,17 @@ def test_json_has_what_it_promises(tables: tuple[Path, Path], tmp_path: Path) ->
     assert json.loads((out / "fit.json").read_text()) == told
     assert read_swarm(out / "ratios.csv", out / "metrics.csv").runs == read_swarm(ratios, metrics).runs
     assert (out / "proposal.csv").read_text().splitlines()[0] == "domain,prior,bpb/all,acc"
+
+
+def test_which_way_is_better_follows_from_the_name_or_the_user(tables: tuple[Path, Path]) -> None:
+    ratios, metrics = tables
+    arguments = ("--ratios", ratios, "--metrics", metrics, "--target", "acc", "--model", "gp")
+    up, down = call(*arguments), call(*arguments, "--lower-is-better", "acc")
+    assert up["lower_is_better"] is False and down["lower_is_better"] is True
+    a, b = (np.array(list(one["proposal"].values())) for one in (up, down))
+    assert np.abs(a - b).max() > 0.2
+    with pytest.raises(UserError, match="both ways"):
+        run_fit(ratios, metrics, ["acc"], higher_is_better=["acc"], lower_is_better=["acc"])
 
 
 def test_test_sets_give_figures_by_name(tables: tuple[Path, Path]) -> None:
