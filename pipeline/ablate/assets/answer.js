@@ -130,19 +130,19 @@ function answer() {
     const known = [...new Set([...asked.map(one => one[0]), ...targets.map(one => one.name)])].filter(
       name => metric(name) && isNumber(numberIn(proposal.predicted, name)),
     );
-    const part = el("div", {class: "proposal"}, el("h3", {}, sample(proposal.shape, proposal.css), " ", named(proposal.title)));
+    // the first is the answer; the others are there for who asks
+    const title = el("h3", {}, sample(proposal.shape, proposal.css), " ", named(proposal.title)),
+      verdict = el(
+        "span",
+        {class: "verdict " + (proposal.distinguishable ? "yes" : "no")},
+        proposal.distinguishable ? "distinguishable from the prior" : "not distinguishable from the prior",
+      ),
+      first = proposal === proposals[0],
+      part = first ? el("div", {class: "proposal"}, title) : el("details", {class: "proposal"}, el("summary", {}, title, " ", verdict));
     const said = el(
       "div",
       {},
-      el(
-        "p",
-        {},
-        el(
-          "span",
-          {class: "verdict " + (proposal.distinguishable ? "yes" : "no")},
-          proposal.distinguishable ? "distinguishable from the prior" : "not distinguishable from the prior",
-        ),
-      ),
+      first ? el("p", {}, verdict) : null,
       sentence(proposal),
       proposal.statement ? el("p", {}, named(words(proposal.statement))) : null,
       asked.length
