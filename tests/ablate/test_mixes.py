@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.ablate.draws import fill
 from pipeline.ablate.recipe import load_ablation
@@ -97,3 +98,40 @@ def test_fingerprints_change_with_the_documents(bench):
     assert len(set(prints)) == len(prints)
     fewer = bench.mixes.pooled(0.9).mixes  # the same mixes: fingerprints are of all documents
     assert fewer.fingerprints() == prints
+
+
+@pytest.mark.parametrize(
+    ("over", "some"),
+    [
+        ("source", "sample-talks"),
+        ("family", "forum"),
+        ("facet", "relationships"),
+        ("stance", "struggling"),
+        ("quality", "high-quality"),
+    ],
+)
+def test_domains_of_every_kind_divide_the_corpus(sample_mix, tmp_path, over, some):
+    """Every eligible document is in one domain, and weights are met."""
+    raw = yaml.safe_load((ROOT / "recipes/ablation/sample.yaml").read_text())
+    raw |= {
+        "base": str(ROOT / "recipes/sample.yaml"),
+        "over": over,
+        "constraints": {},
+        "targets": ["bpb/all"],
+        "objectives": {},
+    }
+    raw["design"] = {"one_at_a_time": {"multiply": [0.5, 1.5]}}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(raw))
+    bench = Bench.open(load_ablation(tmp_path / "a.yaml"), Store(sample_mix[1]), tmp_path, 1, Progress(False))
+    mixes = bench.mixes
+    assert some in mixes.domains
+    assert sorted(np.concatenate(mixes.members).tolist()) == list(range(len(mixes.draws.entries)))
+    assert mixes.prior.sum() == pytest.approx(1)
+    points = bench.points(None)
+    assert {point.kind for point in points} == {"prior", "uniform", "proportional", "swarm"}
+    longest = mixes.draws.tokens.max()
+    for point in points:
+        got = mixes._by_domain(mixes.draws.drawn(mixes.draws.take(mixes.tokens(point.weights))))
+        # a copy more or less of each entry of a domain
+        room = longest * np.array([len(member) for member in mixes.members])
+        assert (np.abs(got - point.weights * mixes.resolved.budget) <= room).all(), point.name
