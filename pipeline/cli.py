@@ -494,17 +494,26 @@ def check(
     overrides: Overrides = None,
     json: Json = False,
 ) -> None:
-    """Check a recipe of a mix or set, its cards and its files without reading a corpus.
+    """Check a recipe of a mix or set, or an ablation, its cards and its files without reading a corpus.
 
     Example: `wellmix check recipes/wellbeing.yaml`
     """
     from pipeline.output import card_facts
     from pipeline.publish.terms import clash
-    from pipeline.recipe import is_set, read_yaml
+    from pipeline.recipe import is_ablation, is_set, read_yaml
     from sources.files import resolve
 
     loaded: Any
-    if is_set(read_yaml(recipe)[0]):
+    raw = read_yaml(recipe)[0]
+    if is_ablation(raw):
+        from pipeline.ablate.recipe import load_ablation
+        from pipeline.mix import prepare
+
+        resolved = load_ablation(recipe, overrides or [])
+        loaded, cards = resolved.ablation, resolved.cards
+        prepare(resolved.recipe, resolved.base_folder, cards)
+        wanted = f"{len(resolved.domains)} domains of {resolved.recipe.name}, {len(loaded.targets)} targets"
+    elif is_set(raw):
         from pipeline.curate.recipe import load_set_recipe
 
         loaded, cards, constitution = load_set_recipe(recipe, overrides or [])
@@ -525,9 +534,10 @@ def check(
             }
         )
     n_files = sum(map(len, files.values()))
-    if problem := clash(loaded.purpose, {name: card_facts(card) for name, card in cards.items()}):
+    purpose = resolved.recipe.purpose if is_ablation(raw) else loaded.purpose
+    if problem := clash(purpose, {name: card_facts(card) for name, card in cards.items()}):
         _print_notes([problem])
-    console.print(f"[green]ok[/]: {len(cards)} sources, {n_files} files, purpose {loaded.purpose}, {wanted}")
+    console.print(f"[green]ok[/]: {len(cards)} sources, {n_files} files, purpose {purpose}, {wanted}")
 
 
 @app.command()

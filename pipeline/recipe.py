@@ -293,6 +293,8 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     raw, lines = read_yaml(path)
     if is_set(raw):
         raise UserError("this is a recipe of a set, not of a mix", where=path, fix=f"wellmix curate {path}")
+    if is_ablation(raw):
+        raise UserError("this is an ablation, not a recipe of a mix", where=path, fix=f"wellmix ablate {path}")
     raw.setdefault("name", path.stem)
     declared = _declared_basis(raw)
     if declared:
@@ -323,6 +325,11 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
 def is_set(raw: dict[str, Any]) -> bool:
     """Whether a file looks like a recipe of a set (:mod:`pipeline.curate.recipe`) rather than of a mix."""
     return "budget" not in raw and "formats" in raw and "size" in raw
+
+
+def is_ablation(raw: dict[str, Any]) -> bool:
+    """Whether a file looks like an ablation (:mod:`pipeline.ablate.recipe`)."""
+    return "base" in raw and "design" in raw
 
 
 _EXAMPLES = {

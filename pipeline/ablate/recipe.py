@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -22,6 +22,7 @@ from pipeline.recipe import (
     Selector,
     apply_override,
     check_condition,
+    is_ablation,
     load_recipe,
     read_yaml,
     validated,
@@ -277,11 +278,6 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Limits,
     *DESIGN_MODELS,
 )
-
-
-def is_ablation(raw: dict[str, Any]) -> bool:
-    """Whether a file looks like an ablation rather than a recipe of a mix or set."""
-    return "base" in raw and "design" in raw
 
 
 def load_ablation(path: Path, overrides: list[str] | None = None) -> Resolved:

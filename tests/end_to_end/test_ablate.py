@@ -252,6 +252,13 @@ def test_few_points_have_losses_and_no_fit(ablated, tmp_path):
     assert any("too few to fit" in note for note in told["notes"])
 
 
+def test_check_reads_an_ablation():
+    done = wellmix("check", RECIPE)
+    assert "5 domains of sample, 2 targets" in done.stderr
+    done = wellmix("mix", RECIPE, code=2)
+    assert "wellmix ablate" in done.stderr
+
+
 def test_a_recipe_of_a_mix_is_no_ablation():
     done = wellmix("ablate", "recipes/sample.yaml", code=2)
     assert "wellmix mix recipes/sample.yaml" in done.stderr
