@@ -293,7 +293,6 @@ def _conclude(
 ) -> tuple[dict[str, Any], list[str]]:
     """Fit, propose, train the proposals, and tell it all."""
     ablation, mixes = bench.resolved.ablation, bench.mixes
-    weights = np.stack([points[i].weights for i in searched])
     waiting = _waiting(ablation.targets, points, measured)
     notes = [*point_notes(points), *measured.notes, *(reuse.notes if reuse else ())]
     entries = [
@@ -311,8 +310,8 @@ def _conclude(
     design = describe(points, mixes.domains)
     found: Found | None = None
     proposals: list[dict[str, Any]] = []
-    trained: list[dict[str, Any]] = []
-    noise: dict[str, float] = {}
+    trained: Trained | None = None
+    runs: list[str] = []
     distinct = len({point.weights.tobytes() for point in points if point.name not in waiting})
     if measured.metrics:
         check_targets(mixes, measured.metrics)
@@ -326,22 +325,17 @@ def _conclude(
     elif distinct < LEAST_POINTS:
         notes.append(f"{distinct} different mixes are too few to fit a model ({LEAST_POINTS} are needed): losses only")
     else:
-        found = analyse(
-            mixes,
-            space,
-            weights,
-            {name: values[searched] for name, values in measured.metrics.items()},
-            frozenset(name for name, lower in measured.lower.items() if not lower),
-            bench.progress,
-        )
-        proposals = [
-            proposal_entry(one, space, mixes, slug, out)
-            for one, slug in zip(found.proposals, _slugs(ablation.name, found.proposals), strict=True)
-        ]
+        found, trained, runs = _rounds(bench, points, searched, measured, space)
+        for i, (one, slug) in enumerate(zip(found.proposals, _slugs(ablation.name, found.proposals), strict=True)):
+            said, stands = (
+                _verdict(one, PROPOSED if i == 0 else one.name, trained, measured.lower) if trained else ("", True)
+            )
+            one = replace(
+                one, statement=f"{one.statement} {said}".strip(), distinguishable=one.distinguishable and stands
+            )
+            proposals.append(proposal_entry(one, space, mixes, slug, out))
         notes += design["notes"]
-        if isinstance(ablation.proxy, Transformer) and ablation.verify:
-            trained, noise, more = _verify(bench, ablation.proxy, points, found, space)
-            entries += more
+        entries += trained.entries if trained else []
     proxies = _compare(bench, points, measured)
     report = {
         "name": ablation.name,
@@ -357,10 +351,12 @@ def _conclude(
         ],
         "design": design,
         "points": entries,
-        "fits": fit_entries(found, _fitted_runs(points, searched, measured, ablation.targets), noise) if found else {},
+        "fits": fit_entries(found, _fitted_runs(runs, entries, ablation.targets), trained.noise if trained else {})
+        if found
+        else {},
         "pareto": whole_front(found.front, space) if found else None,
         "proposals": proposals,
-        "trained": trained,
+        "trained": trained.rows if trained else [],
         "proxies": proxies,
         "reuse": _reuse_entry(reuse, points, measured),
         "notes": notes,
@@ -380,13 +376,10 @@ def _at(metrics: dict[str, np.ndarray], i: int) -> dict[str, float | None]:
     return {name: float(values[i]) if np.isfinite(values[i]) else None for name, values in metrics.items()}
 
 
-def _fitted_runs(
-    points: list[Point], searched: list[int], measured: Measured, targets: list[str]
-) -> dict[str, list[str]]:
-    """Runs each target was fitted on."""
-    return {
-        target: [points[i].name for i in searched if np.isfinite(measured.metrics[target][i])] for target in targets
-    }
+def _fitted_runs(runs: list[str], entries: list[dict[str, Any]], targets: list[str]) -> dict[str, list[str]]:
+    """Runs each target was fitted on: those of ``runs`` that have a value of it."""
+    values = {entry["run"]: entry["metrics"] for entry in entries}
+    return {target: [run for run in runs if values[run].get(target) is not None] for target in targets}
 
 
 def _slugs(ablation: str, proposals: list[Proposal]) -> list[str]:
@@ -409,53 +402,128 @@ def _ordered(metrics: dict[str, np.ndarray]) -> list[str]:
     return sorted(metrics, key=rank)
 
 
-def _verify(
-    bench: Bench, proxy: Transformer, points: list[Point], found: Found, space: Space
-) -> tuple[list[dict[str, Any]], dict[str, float], list[dict[str, Any]]]:
-    """Train the first proposals and the anchors with several seeds.
+@dataclass
+class Trained:
+    """Proposals and anchors trained with several seeds.
 
-    :returns: metrics by mix and seed; the standard deviation between seeds of one mix, by metric; and entries of the runs.
+    :param rows: metrics by mix and seed, as the report has them.
+    :param entries: of the runs that are no points of the swarm.
+    :param weights: of those runs over the domains, shape (runs, D).
+    :param metrics: of those runs, by name, shape (runs,).
+    :param noise: standard deviation between seeds of one mix, by metric.
     """
+
+    rows: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    weights: np.ndarray
+    metrics: dict[str, np.ndarray]
+    noise: dict[str, float]
+
+    def values(self, mix: str, metric: str) -> dict[int, float]:
+        """One metric of one mix by seed."""
+        found = {row["seed"]: row["metrics"][metric] for row in self.rows if row["mix"] == mix}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+
+def _rounds(
+    bench: Bench,
+    points: list[Point],
+    searched: list[int],
+    measured: Measured,
+    space: Space,
+) -> tuple[Found, Trained | None, list[str]]:
+    """Fit and propose; train what is proposed, learn from it, and propose again, as often as asked.
+
+    :returns: the last fits, what was trained, and the runs they were fitted on.
+    """
+    ablation = bench.resolved.ablation
+    weights = np.stack([points[i].weights for i in searched])
+    metrics = {name: values[searched] for name, values in measured.metrics.items()}
+    runs = [points[i].name for i in searched]
+    higher = frozenset(name for name, lower in measured.lower.items() if not lower)
+    trained: Trained | None = None
+    rounds = ablation.rounds if isinstance(ablation.proxy, Transformer) and ablation.verify else 1
+    for number in range(rounds):
+        found = analyse(bench.mixes, space, weights, metrics, higher, bench.progress)
+        if not (isinstance(ablation.proxy, Transformer) and ablation.verify):
+            break
+        earlier = [] if trained is None else [row for row in trained.rows if row["mix"] not in ANCHORS]
+        told = [] if trained is None else [entry for entry in trained.entries if entry["kind"] == PROPOSED]
+        trained = _verify(bench, ablation.proxy, points, found, space, number + 1)
+        if number + 1 < rounds:
+            # anchors come with every round, and lie elsewhere than a search that keeps ratios
+            anchors = number == 0 and not space.collapsed
+            inside = [i for i, entry in enumerate(trained.entries) if anchors or entry["kind"] == PROPOSED]
+            weights = np.concatenate([weights, trained.weights[inside]])
+            metrics = {
+                name: np.concatenate([values, trained.metrics.get(name, np.full(len(runs), np.nan))[inside]])
+                for name, values in metrics.items()
+            }
+            runs += [trained.entries[i]["run"] for i in inside]
+            for row in trained.rows:
+                if row["mix"] not in ANCHORS:
+                    row["mix"] = f"{row['mix']}, round {number + 1}"
+        trained.rows += earlier
+        trained.entries += told
+    return found, trained, runs
+
+
+def _verify(bench: Bench, proxy: Transformer, points: list[Point], found: Found, space: Space, round_: int) -> Trained:
+    """Train the first proposals, all that claim to be better than the prior, and the anchors, with several seeds."""
     ablation, mixes = bench.resolved.ablation, bench.mixes
-    verified = found.proposals[: max(1, len(ablation.objectives))]
+    first = max(1, len(ablation.objectives))
+    verified = [one for i, one in enumerate(found.proposals) if i < first or one.distinguishable]
     named = {point.name: point.weights for point in points if point.kind in ANCHORS}
     # the first is called the proposal, whatever it is for
     named |= {PROPOSED if i == 0 else one.name: space.whole(one.weights) for i, one in enumerate(verified)}
     pool, held_out = bench.pool(proxy)
     seeds = range(ablation.seed, ablation.seed + ablation.verify)
-    wanted = [(f"{name}-s{seed}", weights, seed) for name, weights in named.items() for seed in seeds]
+    wanted = [(name, weights, seed) for name, weights in named.items() for seed in seeds]
     runs, metrics, there = bench.train(
         wanted, proxy, pool, held_out, f"train {len(named)} mixes with {ablation.verify} seeds"
     )
-    trained: list[dict[str, Any]] = []
-    entries: list[dict[str, Any]] = []
-    spread: dict[str, list[float]] = {}
-    for number, name in enumerate(named):
-        some = list(range(number * len(seeds), (number + 1) * len(seeds)))
-        for i in some:
-            trained.append({"mix": name, "seed": runs[i].seed, "metrics": _at(metrics, i)})
-            # what the swarm has is not told twice
-            if not (runs[i].seed == ablation.seed and name in {point.name for point in points}):
-                kind = name if name in ANCHORS else PROPOSED
-                meta = bench.store.meta("proxy-model", runs[i].model)
-                entries.append(
-                    run_entry(
-                        runs[i].name,
-                        kind,
-                        runs[i].weights,
-                        mixes,
-                        runs[i].seed,
-                        _at(metrics, i),
-                        key=runs[i].model,
-                        seconds=meta["seconds"],
-                        reused=runs[i].name in there,
-                    )
-                )
-        if len(some) > 1:
-            for metric, values in metrics.items():
-                spread.setdefault(metric, []).append(float(values[some].var(ddof=1)))
-    noise = {metric: float(np.sqrt(np.mean(values))) for metric, values in spread.items()}
-    return trained, noise, entries
+    made = Trained([], [], np.empty((0, len(mixes.domains))), {}, {})
+    own: list[int] = []
+    swarm = {point.name for point in points}
+    for i, (name, _, seed) in enumerate(wanted):
+        made.rows.append({"mix": name, "seed": seed, "metrics": _at(metrics, i)})
+        # what the swarm has is not told twice
+        if seed == ablation.seed and name in swarm:
+            continue
+        own.append(i)
+        kind = name if name in ANCHORS else PROPOSED
+        title = f"{name}-s{seed}" if kind != PROPOSED else f"{name}-r{round_}-s{seed}"
+        meta = bench.store.meta("proxy-model", runs[i].model)
+        facts = {"key": runs[i].model, "seconds": meta["seconds"], "reused": runs[i].name in there}
+        made.entries.append(run_entry(title, kind, runs[i].weights, mixes, seed, _at(metrics, i), **facts))
+    made.weights = np.stack([runs[i].weights for i in own])
+    made.metrics = {name: values[own] for name, values in metrics.items()}
+    if len(seeds) > 1:
+        for metric, values in metrics.items():
+            by_mix = values.reshape(len(named), len(seeds))
+            made.noise[metric] = float(np.sqrt(by_mix.var(axis=1, ddof=1).mean()))
+    return made
+
+
+def _verdict(proposal: Proposal, mix: str, trained: Trained, lower: dict[str, bool]) -> tuple[str, bool]:
+    """What training says of a proposal, and whether it leaves it standing."""
+    gains: list[np.ndarray] = []
+    for metric, weight in proposal.objective.items():
+        ours, prior = trained.values(mix, metric), trained.values("prior", metric)
+        seeds = sorted(set(ours) & set(prior))
+        if not seeds:
+            return "", True
+        sign = 1.0 if lower[metric] else -1.0
+        gains.append(np.array([weight * sign * (prior[seed] - ours[seed]) for seed in seeds]))
+    gain = np.sum(gains, axis=0)
+    mean, low, high = paired(np.zeros(len(gain)), gain)
+    shown = f"by {abs(mean):.4f}" + (f" (95 % interval {low:.4f} to {high:.4f})" if len(gain) > 1 else "")
+    seeds_told = f"Trained with {len(gain)} seed{'s' if len(gain) > 1 else ''}, it is"
+    if mean <= 0:
+        return f"{seeds_told} worse than the prior {shown}: keep the prior.", False
+    sure = len(gain) > 1 and low > 0
+    end = "which bears it out." if sure else "which does not tell them apart."
+    return f"{seeds_told} better than the prior {shown}, {end}", True
 
 
 def _compare(bench: Bench, points: list[Point], measured: Measured) -> list[dict[str, Any]]:

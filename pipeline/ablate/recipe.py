@@ -205,6 +205,7 @@ class Ablation(Located):
     :param objectives: by name, weights of several targets that make one score. Each target alone always gives a proposal.
     :param constraints: of proposals.
     :param verify: seeds with which proposals and anchors are trained in the end; 0 trains none.
+    :param rounds: how often to propose; before each further round what was trained is fitted, too.
     :param reuse: folder of an earlier ablation: domains that did not change since keep its proportions, and only the others are searched.
     :param seed: of designs, training and fits. The draw of documents has the base recipe's.
     """
@@ -224,6 +225,7 @@ class Ablation(Located):
     objectives: dict[str, dict[str, float]] = {}
     constraints: Limits = Limits()
     verify: int = Field(default=3, ge=0, le=20)
+    rounds: int = Field(default=1, ge=1, le=10)
     reuse: str | None = None
     seed: int = Field(default=0, ge=0, le=2**31)
 
