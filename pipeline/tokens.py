@@ -281,7 +281,7 @@ def _compiled(name: str, path: Path, size: int | None = None) -> Any:
     return tokie.Tokenizer.from_file(str(path))
 
 
-def _hugging_face(name: str, size: int | None) -> dict[str, Any]:
+def _hugging_face(name: str, size: int | None = None) -> dict[str, Any]:
     """The vocabulary as the content of a Hugging Face ``tokenizer.json`` (byte-level BPE with merges)."""
     ranks = {
         base64.b64decode(token): int(rank) for token, rank in map(bytes.split, _rank_bytes(name).splitlines()[:size])
