@@ -523,7 +523,7 @@ def _verdict(proposal: Proposal, mix: str, trained: Trained, lower: dict[str, bo
         return f"{seeds_told} worse than the prior {shown}: keep the prior.", False
     sure = len(gain) > 1 and low > 0
     end = "which bears it out." if sure else "which does not tell them apart."
-    return f"{seeds_told} better than the prior {shown}, {end}", True
+    return f"{seeds_told} better than the prior {shown}, {end}", sure or len(gain) == 1
 
 
 def _compare(bench: Bench, points: list[Point], measured: Measured) -> list[dict[str, Any]]:
