@@ -737,7 +737,7 @@ def test_killed_run_goes_on(large: Large, run: Run, tmp_path: Path, workers: int
     """Neither a lock nor a helper process outlives it."""
     process = start(large, tmp_path, workers)
     process.kill()
-    _, err = process.communicate(timeout=30)  # ends when the last helper has closed its end
+    _, err = process.communicate(timeout=120)  # ends when the last helper has closed its end
     assert SECRET not in err
     assert not (tmp_path / "out").exists()
     said = run(*anew(large, tmp_path, 1), "--json")
@@ -751,7 +751,7 @@ def test_killed_run_goes_on(large: Large, run: Run, tmp_path: Path, workers: int
 def test_interrupted_run_says_how_to_go_on(large: Large, run: Run, tmp_path: Path, workers: int) -> None:
     process = start(large, tmp_path, workers)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err.strip()) == (1, "", "stopped; the same command goes on from here")
     assert run(*anew(large, tmp_path, 1)).code == 0
     assert hashes(tmp_path / "out") == large.hashes
@@ -763,7 +763,7 @@ def test_killed_worker_ends_the_run(large: Large, tmp_path: Path) -> None:
     process = start(large, tmp_path, 2)
     helpers = psutil.Process(process.pid).children(recursive=True)
     next(helper for helper in helpers if helper.ppid() != process.pid).kill()
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "")
     assert err.startswith("error: a worker was killed, most likely for want of memory: use fewer --workers")
     assert "Traceback" not in err
