@@ -29,7 +29,7 @@ def _recipe(folder: Path, **changes) -> Path:
         "proxy": {
             "kind": "transformer",
             "size": "0.25M",
-            "tokens": 20_000,
+            "tokens": 10_000,
             "vocabulary": 512,
             "sequence": 32,
             "batch": 4,
