@@ -421,7 +421,7 @@ class Trained:
 
     def values(self, mix: str, metric: str) -> dict[int, float]:
         """One metric of one mix by seed."""
-        found = {row["seed"]: row["metrics"][metric] for row in self.rows if row["mix"] == mix}
+        found = {row["seed"]: row["metrics"].get(metric) for row in self.rows if row["mix"] == mix}
         return {seed: value for seed, value in found.items() if value is not None}
 
 
@@ -456,7 +456,7 @@ def _rounds(
             inside = [i for i, entry in enumerate(trained.entries) if anchors or entry["kind"] == PROPOSED]
             weights = np.concatenate([weights, trained.weights[inside]])
             metrics = {
-                name: np.concatenate([values, trained.metrics.get(name, np.full(len(runs), np.nan))[inside]])
+                name: np.concatenate([values, trained.metrics.get(name, np.full(len(trained.entries), np.nan))[inside]])
                 for name, values in metrics.items()
             }
             runs += [trained.entries[i]["run"] for i in inside]

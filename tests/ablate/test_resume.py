@@ -106,6 +106,18 @@ def test_killed_and_run_again(sample_mix, tmp_path):
     _run(recipe, other, tmp_path / "b")
     assert _told(tmp_path / "a") == _told(tmp_path / "b")
 
+    # a target from outside, of which mixes that are trained to verify have no value
+    values = "".join(
+        f"{point['run']},{0.5 + point['weights'][0]}\n" for point in report["points"] if "-s" not in point["run"]
+    )
+    (tmp_path / "results.csv").write_text("run,empathy_acc\n" + values)
+    outside = {"tokens": 3_000, "results": "results.csv"}
+    _run(_recipe(tmp_path, evaluation=outside, targets=["empathy_acc", "bpb/all"]), store, tmp_path / "e")
+    told = json.loads((tmp_path / "e/report.json").read_text())
+    by_name = {one["name"]: one for one in told["proposals"]}
+    assert "Trained" not in by_name["empathy_acc"]["statement"]
+    assert "proposed-r1-s0" not in told["fits"]["empathy_acc"]["runs"]
+
     # more runs: those there were cost nothing; another question of the same models trains nothing
     more = _run(_recipe(tmp_path, design={"sobol": {"runs": 9}}, verify=0), store, tmp_path / "c")
     assert more["stages"]["proxy-run"] == 2
