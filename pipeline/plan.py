@@ -218,25 +218,6 @@ def judge(
     :param shards: (source, catalog key) of each shard, in order.
     :raises UserError: a condition of the recipe cannot be computed.
     """
-    try:
-        _judge(con, store, recipe, cards, limits, shards, clusters)
-    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-        raise UserError(
-            f"a condition cannot be computed for every document: {str(error).splitlines()[0]}",
-            where=recipe.place("upweight"),
-            fix="look at the `where` of groups, upweight and filters.drop; try_cast gives null instead of an error",
-        ) from None
-
-
-def _judge(
-    con: duckdb.DuckDBPyConnection,
-    store: Store,
-    recipe: Recipe,
-    cards: dict[str, Card],
-    limits: Thresholds,
-    shards: list[tuple[str, str]],
-    clusters: str,
-) -> None:
     paths = [store.path("catalog", catalog) / "catalog.parquet" for _, catalog in shards]
     number_files(con, "shards", paths)
     con.execute("CREATE TABLE cards (source VARCHAR, openness INTEGER)")
@@ -256,7 +237,7 @@ def _judge(
         LEFT JOIN read_parquet({files([store.path("clusters", clusters) / "clusters.parquet"])}) k
             ON k.shard = s.shard AND k.row = c.row
     """)
-    con.execute(f"""
+    alone = f"""
         CREATE TABLE judged_alone AS
         SELECT shard, row, uid, record, id, source, tokens, bytes, quality, cluster, exact_group, cluster_size,
                {_reason(recipe, limits)} AS reason,
@@ -264,7 +245,15 @@ def _judge(
                {_multiplier(recipe)} AS multiplier,
                {", ".join(f"coalesce(facet_{name} >= {cut}, false) AS facet_{name}" for name, cut in limits.facets.items())}
         FROM documents
-    """)
+    """
+    try:
+        con.execute(alone)
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+        raise UserError(
+            f"a condition cannot be computed for every document: {str(error).splitlines()[0]}",
+            where=recipe.place("upweight"),
+            fix="look at the `where` of groups, upweight and filters.drop; try_cast gives null instead of an error",
+        ) from None
     # An id that occurs twice, in two files of a source: the first stays.
     con.execute("""
         UPDATE judged_alone SET reason = 'repeated_id'

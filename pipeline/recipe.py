@@ -26,11 +26,13 @@ from sources.errors import UserError
 from sources.licenses import Purpose
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What people write in a file: no field but those there are, no NaN, and nothing changes it."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Located(_Strict):
+class Located(Strict):
     """A file's top level, which knows where its fields are written."""
 
     _path: Path | None = None
@@ -45,7 +47,7 @@ class Located(_Strict):
 L = TypeVar("L", bound=Located)
 
 
-class Amount(_Strict):
+class Amount(Strict):
     """How much of something goes into the mix: exactly one of the three.
 
     :param weight: share of the budget (relative to the recipe's ``weight_basis``).
@@ -67,7 +69,7 @@ class Amount(_Strict):
         return self
 
 
-class Selector(_Strict):
+class Selector(Strict):
     """Which documents a group or an upweight rule is about; several fields mean all of them.
 
     :param family: forum, biography, psychology, transcript or general.
@@ -135,7 +137,7 @@ class Upweight(Selector):
     multiply: float = Field(ge=0)
 
 
-class DropRule(_Strict):
+class DropRule(Strict):
     """Documents a recipe does not want, and the reason the ledger gives."""
 
     where: str
@@ -160,7 +162,7 @@ class DropRule(_Strict):
         return value
 
 
-class Filters(_Strict):
+class Filters(Strict):
     """What keeps a document out of the mix.
 
     :param language: drop documents in a language the card does not expect.
@@ -197,7 +199,7 @@ class Filters(_Strict):
         return value
 
 
-class Ingest(_Strict):
+class Ingest(Strict):
     """How raw records become documents.
 
     :param max_chars: longer records are cut at paragraph ends into documents of at most this many characters.
@@ -210,7 +212,7 @@ class Ingest(_Strict):
     names: bool = False
 
 
-class Shards(_Strict):
+class Shards(Strict):
     """What is written.
 
     :param formats: any of parquet, jsonl, megatron, mds, datatrove.

@@ -20,12 +20,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 from scipy.special import betainc, betaincinv
 from scipy.stats import qmc
 
+from pipeline.recipe import Strict
 from sources.errors import UserError
 
 #: Weights are whole numbers of these.
@@ -49,10 +50,6 @@ Kind = Literal["prior", "uniform", "proportional", "swarm"]
 Anchor = Literal["prior", "uniform", "proportional"]
 #: Where a field is written, for messages (:meth:`pipeline.recipe.Located.place`).
 Place = Callable[..., str]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _pair(value: Any) -> Any:
@@ -79,7 +76,7 @@ Runs = Annotated[int, _Number, Field(ge=1, le=_MOST_POINTS)]
 _Strength = Annotated[float, _Number, Field(gt=0, le=1e6)]
 
 
-class Bounds(_Strict):
+class Bounds(Strict):
     """Lowest and highest weight of one domain, written ``[0.1, 0.6]``, or one number that fixes it."""
 
     low: Weight
@@ -112,7 +109,7 @@ def _range(value: Any) -> Any:
 Concentration = Annotated[tuple[_Strength, _Strength], BeforeValidator(_range)]
 
 
-class OneAtATime(_Strict):
+class OneAtATime(Strict):
     """Each domain alone is given more or less; the others keep their ratios and make room.
 
     :param multiply: factors of the domain's weight in the prior; a point each. Where the supply does not allow it, the domain gets
@@ -124,7 +121,7 @@ class OneAtATime(_Strict):
     domains: list[str] | None = Field(default=None, min_length=1)
 
 
-class Dirichlet(_Strict):
+class Dirichlet(Strict):
     """A swarm around the prior: Dirichlet draws of varying strength, as RegMix and Olmix sample theirs.
 
     :param runs: number of points.
@@ -150,7 +147,7 @@ class Dirichlet(_Strict):
         return self
 
 
-class Sobol(_Strict):
+class Sobol(Strict):
     """A swarm spread evenly over all mixes inside the bounds, whatever the prior: a scrambled Sobol sequence.
 
     :param runs: number of points.
@@ -161,7 +158,7 @@ class Sobol(_Strict):
     bounds: dict[str, Bounds] = {}
 
 
-class Design(_Strict):
+class Design(Strict):
     """Which mixes are tried: exactly one of ``points``, ``grid``, ``one_at_a_time``, ``dirichlet`` and ``sobol``.
 
     :param points: mixes written out; domains not named share the rest in proportion to the prior.

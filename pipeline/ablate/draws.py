@@ -62,8 +62,7 @@ def run_draws(
 
     :param recipe: its weights and budget do not matter.
     :param shards: (source, catalog key) of each shard, in order.
-    :returns: key of the artifact: ``events.parquet`` (a row a copy: entry, document, epoch, tokens, rate, multiplier,
-        pool, place) and
+    :returns: key of the artifact: ``events.parquet`` (a row a copy: entry, document, epoch, tokens, rate, multiplier, pool, place) and
         ``held_out.parquet`` (a row a document of the validation split).
     :raises UserError: a condition of the recipe cannot be computed.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from classifiers.taxonomy import FACETS, STANCE
 from pipeline.ablate.design import DESIGN_MODELS, Design, check_domains
@@ -20,6 +20,7 @@ from pipeline.recipe import (
     Located,
     Recipe,
     Selector,
+    Strict,
     apply_override,
     check_condition,
     is_ablation,
@@ -30,11 +31,6 @@ from pipeline.recipe import (
 from sources.card import Card
 from sources.document import FAMILIES
 from sources.errors import UserError
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
 
 #: Mixes that proposals are compared with, and what the first proposal is called beside them.
 ANCHORS, PROPOSED = ("prior", "proportional", "uniform"), "proposed"
@@ -82,7 +78,7 @@ SIZES: dict[str, tuple[int, int, int, int]] = {
 }
 
 
-class Transformer(_Strict):
+class Transformer(Strict):
     """A small Llama trained from scratch on each mix, on CPU, one process a run.
 
     :param size: about so many parameters.
@@ -104,7 +100,7 @@ class Transformer(_Strict):
     points: int | None = Field(default=None, ge=4)
 
 
-class Ngram(_Strict):
+class Ngram(Strict):
     """An interpolated n-gram model, counted once a domain and mixed by weight (:mod:`pipeline.ablate.ngram`).
 
     :param tokens: of the mix it stands for, in its own vocabulary; sets the pool, as for a transformer.
@@ -120,7 +116,7 @@ class Ngram(_Strict):
     points: int | None = Field(default=None, ge=4)
 
 
-class External(_Strict):
+class External(Strict):
     """The user's own trainer: points are written as recipes and tables, results are read back.
 
     :param results: a CSV of metrics by run, or a folder with one folder of lm-evaluation-harness results a run; relative to the recipe.
@@ -137,7 +133,7 @@ class External(_Strict):
 Proxy = Annotated[Transformer | Ngram | External, Field(discriminator="kind")]
 
 
-class QuestionSet(_Strict):
+class QuestionSet(Strict):
     """Questions with known answers: bits per byte of the answer after the question (``bpb/set/NAME``), a smooth stand-in for accuracy
     that tiny models can already tell mixes apart by (Olmix; Heineman et al. 2025).
 
@@ -153,7 +149,7 @@ class QuestionSet(_Strict):
     limit: int = Field(default=500, ge=1)
 
 
-class Evaluation(_Strict):
+class Evaluation(Strict):
     """What a trained proxy is measured by, beside held-out loss of each source, family and facet.
 
     :param tokens: of held-out documents, shared out over the sources as evenly as they allow.
@@ -167,7 +163,7 @@ class Evaluation(_Strict):
     lower_is_better: dict[str, bool] = {}
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """What a proposal must hold to.
 
     :param minimum, maximum: share by domain.

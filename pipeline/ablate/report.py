@@ -13,7 +13,7 @@ from pipeline.ablate.design import Point
 from pipeline.ablate.mixes import Mixes
 from pipeline.fit.optimum import Proposal
 
-LIBRARIES = ("wellmix", "numpy", "scipy", "scikit-learn", "lightgbm", "torch", "transformers")
+LIBRARIES = ("wellmix", "numpy", "scipy", "lightgbm", "torch", "transformers")
 
 _GROUPS = {"all": "overall", "family": "family", "source": "source", "facet": "facet", "set": "question set"}
 

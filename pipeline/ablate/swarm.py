@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.ablate.design import Collapsed, Design, Point, make_points
 from pipeline.ablate.draws import load_draws, load_held_out, run_draws, save_draws
@@ -14,11 +15,11 @@ from pipeline.ablate.held_out import HeldOut, choose, keep, measured
 from pipeline.ablate.mixes import Mixes, load_mixes
 from pipeline.ablate.recipe import Ngram, Resolved, Transformer
 from pipeline.ablate.runs import Pool, Run, make_run, read_bits, run_all
-from pipeline.ablate.texts import codes, documents_of, load_texts, run_texts
+from pipeline.ablate.texts import Texts, codes, documents_of, load_texts, run_texts
 from pipeline.console import Progress
 from pipeline.mix import Corpus, planned, scored
 from pipeline.store import Store
-from pipeline.tokens import load_tokenizer
+from pipeline.tokens import Tokenizer, load_tokenizer
 from sources.errors import UserError
 
 
@@ -35,6 +36,7 @@ class Bench:
     :param draws_key: of the draws.
     :param folder: for the life of the run; files that workers open.
     :param ran: counts the stages that had to run.
+    :param pools: made so far, by vocabulary and tokens.
     """
 
     resolved: Resolved
@@ -46,6 +48,7 @@ class Bench:
     workers: int
     progress: Progress
     ran: Counter[str] = field(default_factory=Counter)
+    pools: dict[tuple[int, int], tuple[Pool, HeldOut]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, resolved: Resolved, store: Store, folder: Path, workers: int, progress: Progress) -> Bench:
@@ -97,13 +100,20 @@ class Bench:
         return [*(one for one in anchors if one.kind != "swarm"), *collapsed.expand_points(swarm)]
 
     def pool(self, proxy: Transformer | Ngram) -> tuple[Pool, HeldOut]:
-        """The texts a proxy reads, and what it is measured on.
+        """The texts a proxy reads, and what it is measured on; proxies that read alike share one.
 
-        The pool's share of the documents is that of the proxy's tokens in the target run's. How many tokens of the small vocabulary a
-        token of the recipe's makes is measured on the held-out documents, weighted as the base mix is.
+        The pool's share of each domain's tokens is that of the proxy's tokens in the target run's. How many tokens of the small vocabulary
+        a token of the recipe's makes is measured on the held-out documents, weighted as the base mix is.
+
+        :raises UserError: nothing is held out, the pool has no document, or a question set cannot be read.
         """
-        tokenizer = load_tokenizer(vocabulary(proxy.vocabulary))
-        documents = [shard.documents for shard in self.corpus.shards]
+        key = (proxy.vocabulary, proxy.tokens)
+        if key not in self.pools:
+            self.pools[key] = self._pool(*key)
+        return self.pools[key]
+
+    def _pool(self, vocabulary_size: int, tokens: int) -> tuple[Pool, HeldOut]:
+        tokenizer = load_tokenizer(vocabulary(vocabulary_size))
         kept = load_held_out(self.store, self.draws_key)
         if not kept.num_rows:
             raise UserError(
@@ -113,7 +123,7 @@ class Bench:
             )
         chosen = choose(kept, self.resolved.ablation.evaluation.tokens)
         held = np.sort(codes(chosen["shard"].to_numpy(), chosen["row"].to_numpy()))
-        held_texts = self._texts(documents, held, tokenizer.name, tokenizer.eos_id)[0]
+        held_texts, _ = self._texts(held, tokenizer)
         shares = {name: float(tokens) for name, tokens in self.mixes.sources.items()}
         total = sum(shares.values())
         shares = {name: tokens / total for name, tokens in shares.items()}
@@ -121,25 +131,28 @@ class Bench:
 
         # two digits: with more, another held-out document would be another pool, and no run could be used again
         ratio = float(f"{self._ratio(chosen, held_texts, shares):.2g}")
-        mixes = self.mixes.pooled(proxy.tokens / ratio / self.resolved.budget)
+        mixes = self.mixes.pooled(tokens / ratio / self.resolved.budget)
         wanted = documents_of(mixes.draws)
         if not len(wanted):
             raise UserError(
-                f"a proxy of {proxy.tokens:,} tokens stands for {self.resolved.budget:,}, and its part of the documents is none",
+                f"a proxy of {tokens:,} tokens stands for {self.resolved.budget:,}, and its part of the documents is none",
                 where=self.resolved.ablation.place("proxy"),
                 fix="give it more tokens",
             )
-        texts, keys = self._texts(documents, wanted, tokenizer.name, tokenizer.eos_id)
-        folder = self.folder / f"pool-{proxy.vocabulary}-{proxy.tokens}"
+        texts, keys = self._texts(wanted, tokenizer)
+        folder = self.folder / f"pool-{vocabulary_size}-{tokens}"
         save_draws(mixes.draws, folder)
         return Pool(mixes, texts, tokenizer.eos_id, keys, folder), held_out
 
-    def _texts(self, documents, wanted, tokenizer, eos):
-        keys = run_texts(self.store, documents, wanted, tokenizer, workers=self.workers, progress=self.progress)
-        return load_texts(self.store, keys, wanted, eos), keys
+    def _texts(self, wanted: np.ndarray, tokenizer: Tokenizer) -> tuple[Texts, dict[int, str]]:
+        """Some documents tokenised, and the keys they lie under."""
+        documents = [shard.documents for shard in self.corpus.shards]
+        keys = run_texts(self.store, documents, wanted, tokenizer.name, workers=self.workers, progress=self.progress)
+        return load_texts(self.store, keys, wanted, tokenizer.eos_id), keys
 
     @staticmethod
-    def _ratio(chosen, texts, shares) -> float:
+    def _ratio(chosen: pa.Table, texts: Texts, shares: dict[str, float]) -> float:
+        """Tokens of the small vocabulary that a token of the recipe's makes in the base mix."""
         at = np.searchsorted(texts.codes, codes(chosen["shard"].to_numpy(), chosen["row"].to_numpy()))
         small = texts.starts[at + 1] - texts.starts[at]
         large = chosen["tokens"].to_numpy().astype(float)

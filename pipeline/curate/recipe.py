@@ -6,13 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from classifiers.taxonomy import BEHAVIOURS, FACETS, Effort
 from pipeline.catalog import facet_cuts
 from pipeline.curate.columns import candidate_columns, present
 from pipeline.curate.constitution import Constitution, find_constitution, load_constitution
-from pipeline.recipe import DropRule, Ingest, Located, apply_override, cards_of, check_condition, read_yaml, validated
+from pipeline.recipe import (
+    DropRule,
+    Ingest,
+    Located,
+    Strict,
+    apply_override,
+    cards_of,
+    check_condition,
+    read_yaml,
+    validated,
+)
 from sources.card import Card
 from sources.errors import UserError
 from sources.licenses import Purpose
@@ -33,11 +43,7 @@ Strategy = Literal["mmr", "msd", "ssd", "dpp", "cover"]
 Conduct = Literal["poses_as_person", "platform_talk", "promotes", "task_talk"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Take(_Strict):
+class Take(Strict):
     """What is taken from a source.
 
     :param at_least, at_most: share of the set's examples.
@@ -61,7 +67,7 @@ class Take(_Strict):
         return self
 
 
-class Quota(_Strict):
+class Quota(Strict):
     """A share of the set that examples of one kind must or may have: of a source, facet, behaviour, principle, situation, or a
     condition (exactly one).
 
@@ -117,7 +123,7 @@ class Quota(_Strict):
         return f"coalesce(({self.where}\n), false)"
 
 
-class Lengths(_Strict):
+class Lengths(Strict):
     """Bounds of an example.
 
     :param tokens: most tokens of all messages together.
@@ -138,7 +144,7 @@ class Lengths(_Strict):
         return value
 
 
-class SetFilters(_Strict):
+class SetFilters(Strict):
     """What keeps a candidate out.
 
     :param languages: of the document.
@@ -160,7 +166,7 @@ class SetFilters(_Strict):
     drop: list[DropRule] = []
 
 
-class Duplicates(_Strict):
+class Duplicates(Strict):
     """When two prompts are one.
 
     :param similarity: cosine of sentence embeddings of what the user says from which prompts are near-duplicates.
@@ -173,7 +179,7 @@ class Duplicates(_Strict):
     per_conversation: int = Field(default=1, ge=1)
 
 
-class Diversity(_Strict):
+class Diversity(Strict):
     """How the set spreads over situations (pyversity).
 
     :param strategy: ``mmr`` (maximal marginal relevance), ``msd`` (max-sum), ``ssd`` (sliding spectrum), ``dpp`` (determinantal point
@@ -187,7 +193,7 @@ class Diversity(_Strict):
     pool: float = Field(default=4.0, ge=1)
 
 
-class Pairs(_Strict):
+class Pairs(Strict):
     """How comparisons are made (task ``preference``).
 
     :param reasons: kinds of native evidence a pair may rest on.
@@ -209,7 +215,7 @@ class Pairs(_Strict):
     poor: float = Field(default=0.25, ge=0, le=1)
 
 
-class SetShards(_Strict):
+class SetShards(Strict):
     """What is written.
 
     :param files: ``parquet``, and ``jsonl`` for trainers that read JSON lines (axolotl, LLaMA-Factory).
