@@ -13,11 +13,10 @@ from scipy.stats import spearmanr, t
 from pipeline.ablate.design import UNCHANGED, Collapsed
 from pipeline.ablate.mixes import Mixes
 from pipeline.console import Progress
-from pipeline.fit.base import Fitted
 from pipeline.fit.constraints import Constraints
-from pipeline.fit.optimum import Proposal, propose, trades
-from pipeline.fit.pareto import pareto
-from pipeline.fit.validate import Validation, judged
+from pipeline.fit.optimum import Proposal
+from pipeline.fit.pareto import side_by_side
+from pipeline.fit.validate import Judged, judged
 from sources.errors import UserError
 
 #: A version of what is found from the same numbers.
@@ -129,14 +128,12 @@ def check_targets(mixes: Mixes, metrics: Collection[str]) -> None:
 class Found:
     """What the fits say.
 
-    :param validations: by target, of every kind of model.
-    :param chosen: by target.
+    :param judged: by target.
     :param proposals: objectives first, then each target alone; weights over the parts.
     :param front: between targets, weights over the parts; None with fewer than two.
     """
 
-    validations: dict[str, list[Validation]]
-    chosen: dict[str, Validation]
+    judged: dict[str, Judged]
     proposals: list[Proposal]
     front: dict[str, Any] | None
 
@@ -156,10 +153,7 @@ def analyse(
     """
     ablation = mixes.resolved.ablation
     ratios = space.parts(weights)
-    validations: dict[str, list[Validation]] = {}
-    chosen: dict[str, Validation] = {}
-    fitted: dict[str, Fitted] = {}
-    others: dict[str, list[Fitted]] = {}
+    found: dict[str, Judged] = {}
     steps = 2 * len(ablation.targets) + len(ablation.objectives) + 1
     done = 0
 
@@ -171,49 +165,21 @@ def analyse(
     for target in ablation.targets:
         there = np.isfinite(metrics[target])
         x, y = ratios[there], metrics[target][there]
-        found = judged(x, y, seed=ablation.seed)
-        validations[target], chosen[target] = found.validations, found.chosen
-        fitted[target], others[target] = found.model, found.rivals
+        found[target] = judged(x, y, seed=ablation.seed)
         step()
-    wanted = ablation.objectives | {target: {target: 1.0} for target in ablation.targets}
-    units = {target: "bits per byte" for target in ablation.targets if target.startswith("bpb/")}
-    proposals = []
-    for name, objective in wanted.items():
-        proposals.append(
-            propose(
-                fitted,
-                objective,
-                space.prior,
-                space.constraints,
-                domains=space.names,
-                higher_is_better=higher_is_better,
-                validations=chosen,
-                rivals=others,
-                units=units,
-                name=name,
-                seed=ablation.seed,
-            )
-        )
-        step()
-    best = {
-        one.name: one.predicted[one.name]
-        for one in proposals
-        if one.name in fitted and one.name not in ablation.objectives
-    }
-    proposals = [replace(one, trades=trades(one, best, higher_is_better, units)) for one in proposals]
-    front = None
-    if len(fitted) > 1:
-        front = pareto(
-            fitted,
-            space.prior,
-            space.constraints,
-            domains=space.names,
-            higher_is_better=higher_is_better,
-            include=np.stack([one.weights for one in proposals]),
-            seed=ablation.seed,
-        ).summary()
+    proposals, front = side_by_side(
+        found,
+        ablation.objectives | {target: {target: 1.0} for target in ablation.targets},
+        space.prior,
+        space.constraints,
+        domains=space.names,
+        higher_is_better=higher_is_better,
+        units={target: "bits per byte" for target in ablation.targets if target.startswith("bpb/")},
+        seed=ablation.seed,
+        told=step,
+    )
     step()
-    return Found(validations, chosen, proposals, front)
+    return Found(found, proposals, front.summary() if front else None)
 
 
 def agreement(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], metrics: list[str]) -> list[dict[str, Any]]:

@@ -96,13 +96,13 @@ def fit_entries(found: Found, runs: dict[str, list[str]], noise: dict[str, float
     """
     return {
         target: {
-            "chosen": found.chosen[target].model,
+            "chosen": judged.chosen.model,
             "noise": noise.get(target),
-            "models": [one.summary() for one in validations],
-            "predicted": found.chosen[target].predicted.tolist(),
+            "models": [one.summary() for one in judged.validations],
+            "predicted": judged.chosen.predicted.tolist(),
             "runs": runs[target],
         }
-        for target, validations in found.validations.items()
+        for target, judged in found.judged.items()
     }
 
 

@@ -16,20 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.fit.base import Fitted
 from pipeline.fit.constraints import Constraints
 from pipeline.fit.direction import better
 from pipeline.fit.models import MODELS
-from pipeline.fit.optimum import Proposal, propose, trades
-from pipeline.fit.pareto import Front, pareto
+from pipeline.fit.optimum import Proposal
+from pipeline.fit.pareto import Front, side_by_side
 from pipeline.fit.tables import Swarm, find_column, read_swarm, write_swarm
-from pipeline.fit.validate import (
-    Validation,
-    fit_chosen,
-    judge,
-    judged,
-    seed_noise,
-)
+from pipeline.fit.validate import Judged, Validation, fit_chosen, judge, judged, seed_noise
 from sources.errors import UserError
 
 #: Names of priors that are not in a file.
@@ -40,8 +33,6 @@ UNIFORM, MEAN = "uniform", "mean"
 class Target:
     """A metric, the models of it and what it asks for.
 
-    :param validations: cross-validation, by model.
-    :param chosen: the one that is used.
     :param tests: by test set, then by model: how well a model of all runs predicts others.
     :param noise: between runs of one mix; None where no mix has two.
     """
@@ -49,10 +40,7 @@ class Target:
     name: str
     runs: list[str]
     y: np.ndarray
-    validations: list[Validation]
-    chosen: Validation
-    model: Fitted
-    rivals: list[Fitted]
+    judged: Judged
     tests: dict[str, dict[str, Validation]]
     noise: float | None
     proposal: Proposal | None = None
@@ -87,7 +75,7 @@ class FitResult:
     def _facts(self, target: Target) -> dict[str, Any]:
         proposal = target.proposal
         assert proposal is not None, "run_fit proposes for every target"
-        chosen = target.chosen
+        chosen = target.judged.chosen
         tested = {name: found[chosen.model] for name, found in target.tests.items()}
         told = proposal.summary()
         return {
@@ -99,7 +87,7 @@ class FitResult:
             "statement": proposal.statement,
             "distinguishable": proposal.distinguishable,
             "lower_is_better": target.name not in self.higher_is_better,
-            "cross_validation": [one.summary() for one in target.validations],
+            "cross_validation": [one.summary() for one in target.judged.validations],
             "tests": {
                 name: {model: one.summary() for model, one in found.items()} for name, found in target.tests.items()
             },
@@ -156,37 +144,16 @@ def run_fit(
         limits = _covered(limits, swarm, base)
     sets = _test_sets(tests, swarm, names)
     found = [_fit(swarm, name, sets, model, folds, seed, notes) for name in names]
-    models = {target.name: target.model for target in found}
-    proposals = [
-        propose(
-            models,
-            {target.name: 1.0},
-            base,
-            limits,
-            domains=swarm.domains,
-            higher_is_better=more_is_better,
-            validations={target.name: target.chosen},
-            rivals={target.name: target.rivals},
-            seed=seed,
-        )
-        for target in found
-    ]
-    best = {one.name: one.predicted[one.name] for one in proposals}
-    found = [
-        replace(target, proposal=replace(one, trades=trades(one, best, more_is_better)))
-        for target, one in zip(found, proposals, strict=True)
-    ]
-    front = None
-    if len(models) > 1:
-        front = pareto(
-            models,
-            base,
-            limits,
-            domains=swarm.domains,
-            higher_is_better=more_is_better,
-            include=np.stack([one.weights for one in proposals]),
-            seed=seed,
-        )
+    proposals, front = side_by_side(
+        {target.name: target.judged for target in found},
+        {name: {name: 1.0} for name in names},
+        base,
+        limits,
+        domains=swarm.domains,
+        higher_is_better=more_is_better,
+        seed=seed,
+    )
+    found = [replace(target, proposal=one) for target, one in zip(found, proposals, strict=True)]
     result = FitResult(swarm, base, found, front, more_is_better, seed, notes)
     if out is not None:
         _write(out, result)
@@ -228,10 +195,7 @@ def _fit(
         name=name,
         runs=[run for run, here in zip(swarm.runs, there, strict=True) if here],
         y=y,
-        validations=found.validations,
-        chosen=found.chosen,
-        model=found.model,
-        rivals=found.rivals,
+        judged=found,
         tests=tests,
         noise=seed_noise(x, y),
     )
@@ -388,8 +352,8 @@ def _print_target(target: Target, result: FitResult) -> None:
     table.add_column("model")
     for name in ("Spearman", "95 % interval", "mse", "r2", *(f"Spearman on {escape(name)}" for name in target.tests)):
         table.add_column(name, justify="right")
-    for one in target.validations:
-        mark = "[bold]" if one is target.chosen else ""
+    for one in target.judged.validations:
+        mark = "[bold]" if one is target.judged.chosen else ""
         table.add_row(
             f"{mark}{one.model}",
             f"{one.spearman:.4f}",

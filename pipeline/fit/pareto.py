@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.fit.base import Fitted
 from pipeline.fit.constraints import Constraints
-from pipeline.fit.optimum import evolve, sample
+from pipeline.fit.optimum import Proposal, evolve, propose, sample, trades
+from pipeline.fit.validate import Judged
 
 #: Mixes of the first sample, directions searched, mixes and rounds of each.
 _SAMPLE = 4000
@@ -43,6 +44,62 @@ class Front:
             "front": _entries(self.weights, self.predicted, self.deviation),
             "others": _entries(self.others, self.others_predicted, self.others_deviation),
         }
+
+
+def side_by_side(
+    judged: Mapping[str, Judged],
+    wanted: Mapping[str, Mapping[str, float]],
+    prior: np.ndarray,
+    constraints: Constraints,
+    *,
+    domains: list[str],
+    higher_is_better: frozenset[str] = frozenset(),
+    units: Mapping[str, str] | None = None,
+    seed: int = 0,
+    told: Callable[[], None] = lambda: None,
+) -> tuple[list[Proposal], Front | None]:
+    """A proposal for each objective, with what it trades away against the best possible for each target, and the front between targets.
+
+    :param judged: by target.
+    :param wanted: objectives by name; one that is a target's name and asks for that target alone is the best possible for it.
+    :param units: of the targets, for sentences.
+    :param told: called after each proposal.
+    :returns: proposals in the order of ``wanted``; no front where there is one target.
+    :raises UserError: constraints conflict.
+    """
+    models = {name: one.model for name, one in judged.items()}
+    proposals = []
+    for name, objective in wanted.items():
+        proposals.append(
+            propose(
+                models,
+                objective,
+                prior,
+                constraints,
+                domains=domains,
+                higher_is_better=higher_is_better,
+                validations={target: one.chosen for target, one in judged.items()},
+                rivals={target: one.rivals for target, one in judged.items()},
+                units=units,
+                name=name,
+                seed=seed,
+            )
+        )
+        told()
+    best = {one.name: one.predicted[one.name] for one in proposals if list(one.objective) == [one.name]}
+    proposals = [replace(one, trades=trades(one, best, higher_is_better, units)) for one in proposals]
+    if len(models) < 2:
+        return proposals, None
+    front = pareto(
+        models,
+        prior,
+        constraints,
+        domains=domains,
+        higher_is_better=higher_is_better,
+        include=np.stack([one.weights for one in proposals]),
+        seed=seed,
+    )
+    return proposals, front
 
 
 def pareto(
