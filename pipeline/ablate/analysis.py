@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr, t
+from scipy.stats import spearmanr
 
 from pipeline.ablate.design import UNCHANGED, Collapsed
 from pipeline.ablate.mixes import Mixes
@@ -193,17 +193,3 @@ def agreement(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], metric
             rho = float(spearmanr(ours[name][both], theirs[name][both]).statistic)
             rows.append({"metric": name, "spearman": rho, "n": int(both.sum())})
     return rows
-
-
-def paired(better: np.ndarray, than: np.ndarray) -> tuple[float, float, float]:
-    """Mean of the differences of runs paired by seed, and its 95 % interval (Student's t).
-
-    :param better, than: shape (seeds,).
-    """
-    difference = than - better
-    n = len(difference)
-    mean = float(difference.mean())
-    if n < 2:
-        return mean, float("nan"), float("nan")
-    half = float(t.ppf(0.975, n - 1) * difference.std(ddof=1) / np.sqrt(n))
-    return mean, mean - half, mean + half

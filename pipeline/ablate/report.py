@@ -55,6 +55,11 @@ def metric_entry(name: str, lower: bool, target: bool) -> dict[str, Any]:
     }
 
 
+def values_at(metrics: dict[str, np.ndarray], i: int) -> dict[str, float | None]:
+    """Metrics of the ``i``-th run, None where it has none."""
+    return {name: float(values[i]) if np.isfinite(values[i]) else None for name, values in metrics.items()}
+
+
 def run_entry(
     name: str, kind: str, weights: np.ndarray, mixes: Mixes, seed: int, metrics: dict[str, float | None], **facts: Any
 ) -> dict[str, Any]:

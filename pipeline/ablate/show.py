@@ -7,7 +7,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.ablate.make import AblationResult, differences
+from pipeline.ablate.make import AblationResult
+from pipeline.ablate.verify import differences
 from pipeline.console import console
 
 

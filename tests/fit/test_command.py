@@ -81,10 +81,10 @@ def test_the_same_call_gives_the_same_bytes(tables: tuple[Path, Path], tmp_path:
 def test_all_models_and_their_choice(tables: tuple[Path, Path]) -> None:
     result = run_fit(*tables, ["bpb/all"])
     target = result.targets[0]
-    assert [one.model for one in target.validations] == [
+    assert [one.model for one in target.judged.validations] == [
         "linear", "log_linear", "power_law", "lightgbm", "gp", "ensemble",
     ]  # fmt: skip
-    assert target.chosen.spearman > 0.97
+    assert target.judged.chosen.spearman > 0.97
     assert target.proposal is not None and target.proposal.distinguishable
     # nothing is proposed that no run had
     assert (target.proposal.weights <= result.swarm.ratios.max(0) + 1e-9).all()
