@@ -88,6 +88,7 @@ def opened(
     try:
         with Progress(show_progress) as progress:
             yield out, store, progress
+        store.sweep_work()
     finally:
         release()
 

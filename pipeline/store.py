@@ -93,6 +93,14 @@ class Store:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
+    def sweep_work(self) -> None:
+        """Remove what went from one step to the next.
+
+        Such tables are artifacts, too, of stages named ``work/...``: a run that was killed finds them again. When a run has ended
+        well nothing needs them any more.
+        """
+        shutil.rmtree(self.root / "work", ignore_errors=True)
+
     def fingerprints(self) -> FingerprintCache:
         """The cache of content hashes of raw files."""
         return FingerprintCache(self.root / "fingerprints.json")
