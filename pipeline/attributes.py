@@ -26,21 +26,26 @@ from pipeline.quality import MEASURES, QUALITY_VERSION, measure
 from pipeline.store import Store, make_key
 from pipeline.tables import read
 from pipeline.tokens import Tokenizer, load_tokenizer
+from pipeline.words import hash_rows
 
 #: Rows computed at once.
 BATCH_ROWS = 2_000
 
-CATALOG_VERSION = 2
+CATALOG_VERSION = 3
 
 SIGNATURE_SCHEMA = pa.schema([("exact", pa.uint64()), ("words", pa.int32()), ("bands", pa.list_(pa.uint64(), BANDS))])
 TOKENS_SCHEMA = pa.schema([("tokens", pa.int32())])
 
-#: The catalog's own columns: taken from the documents.
+#: The fields of a document that are in a shard.
+SHARD_FIELDS = ["id", "text", "source", "kind", "language", "license", "origin"]
+
+#: The catalog's own columns: taken from the documents. ``content`` is a hash of :data:`SHARD_FIELDS`.
 DOCUMENT_COLUMNS = pa.schema(
     [
         ("id", pa.string()),
         ("uid", pa.uint64()),
         ("record", pa.uint64()),
+        ("content", pa.uint64()),
         ("row", pa.int32()),
         ("source", pa.string()),
         ("kind", pa.string()),
@@ -229,9 +234,7 @@ def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], 
     tables = [read(store.path(stage.name, keys[stage.name]) / "data.parquet") for stage in stages]
     own: list[pa.RecordBatch] = []
     row = 0
-    for batch in read_documents(
-        store, documents, ["id", "text", "source", "kind", "language", "license", "turns", "origin"]
-    ):
+    for batch in read_documents(store, documents, [*SHARD_FIELDS, "turns"]):
         uid = uids(batch["id"])
         own.append(
             pa.RecordBatch.from_arrays(
@@ -239,6 +242,7 @@ def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], 
                     batch["id"],
                     pa.array(uid),
                     _records(batch),
+                    pa.array(hash_rows([batch[name] for name in SHARD_FIELDS])),
                     pa.array(np.arange(row, row + batch.num_rows, dtype=np.int32)),
                     *(batch[name] for name in ("source", "kind", "language", "license")),
                     pc.binary_length(batch["text"]).cast(pa.int32()),

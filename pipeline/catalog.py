@@ -46,5 +46,7 @@ def facet_cuts() -> dict[str, float]:
 def condition_columns() -> dict[str, str]:
     """Column -> SQL type of everything a ``where`` can name."""
     fields = [*DOCUMENT_COLUMNS, *MEASURES, *Scorer.load().schema, *TOKENS_SCHEMA, *OVERLAP_COLUMNS]
-    columns = {field.name: SQL_TYPES[field.type] for field in fields if field.name not in ("uid", "record", "row")}
+    columns = {
+        field.name: SQL_TYPES[field.type] for field in fields if field.name not in ("uid", "record", "content", "row")
+    }
     return columns | {name: kind for name, (_, kind) in DERIVED_COLUMNS.items()} | {"cluster_size": "INTEGER"}

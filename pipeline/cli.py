@@ -58,6 +58,12 @@ Out = Annotated[Path | None, typer.Option("--out", help="Output folder [default:
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes [default: one a core].", show_default=False)
 ]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        "--executor", metavar="local|ray|slurm|FILE.yaml", help="Where steps run; a file gives a cluster's options."
+    ),
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field of the recipe; repeatable.")
 ]
@@ -106,6 +112,7 @@ def mix(
     out: Out = None,
     store: StoreOption = DEFAULT_STORE,
     workers: Workers = None,
+    executor: ExecutorOption = "local",
     overrides: Overrides = None,
     json: Json = False,
 ) -> None:
@@ -115,13 +122,17 @@ def mix(
     """
     from pipeline.server import start_server
 
-    if (workers or os.cpu_count() or 1) > 1 and not ((out or Path("shards") / recipe.stem) / "manifest.json").exists():
+    if (
+        executor == "local"
+        and (workers or os.cpu_count() or 1) > 1
+        and not ((out or Path("shards") / recipe.stem) / "manifest.json").exists()
+    ):
         # A first run has work for workers: what they load, they load while this process does.
         start_server()
     from pipeline.mix import run_mix
     from pipeline.report import print_mix
 
-    result = run_mix(recipe, out=out, store_root=store, workers=workers, overrides=overrides or [])
+    result = run_mix(recipe, out=out, store_root=store, workers=workers, executor=executor, overrides=overrides or [])
     print_mix(result)
     if json:
         _print_json(result.summary())
@@ -133,6 +144,7 @@ def curate(
     out: Out = None,
     store: StoreOption = DEFAULT_STORE,
     workers: Workers = None,
+    executor: ExecutorOption = "local",
     overrides: Overrides = None,
     json: Json = False,
 ) -> None:
@@ -143,7 +155,9 @@ def curate(
     from pipeline.curate import run_curate
     from pipeline.report import print_set
 
-    result = run_curate(recipe, out=out, store_root=store, workers=workers, overrides=overrides or [])
+    result = run_curate(
+        recipe, out=out, store_root=store, workers=workers, executor=executor, overrides=overrides or []
+    )
     print_set(result)
     if json:
         _print_json(result.summary())
@@ -451,6 +465,7 @@ def ablate(
     out: Out = None,
     store: StoreOption = DEFAULT_STORE,
     workers: Workers = None,
+    executor: ExecutorOption = "local",
     overrides: Overrides = None,
     tried: Annotated[
         list[str] | None,
@@ -474,7 +489,12 @@ def ablate(
         from pipeline.fit.command import pairs
 
         shown = try_weights(
-            recipe, pairs(tried, "--try"), store_root=store, workers=workers or os.cpu_count() or 1, overrides=overrides
+            recipe,
+            pairs(tried, "--try"),
+            store_root=store,
+            workers=workers or os.cpu_count() or 1,
+            executor=executor,
+            overrides=overrides,
         )
         print_tried(shown)
         if json:
@@ -482,7 +502,14 @@ def ablate(
         return
     from pipeline.ablate.make import run_ablate
 
-    result = run_ablate(recipe, out=out, store_root=store, workers=workers or os.cpu_count() or 1, overrides=overrides)
+    result = run_ablate(
+        recipe,
+        out=out,
+        store_root=store,
+        workers=workers or os.cpu_count() or 1,
+        executor=executor,
+        overrides=overrides,
+    )
     print_ablation(result)
     if json:
         _print_json(result.summary())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBP
 
     :param scratch: folder it may spill to.
     :param memory: limit, e.g. ``2GB``.
-    :param threads: of the database.
+    :param threads: of the database, at most the cores here: the workers of a cluster are elsewhere.
     :raises UserError: the memory limit is too small.
     :raises OSError: a file cannot be read or written, or the disk is full.
     """
@@ -28,7 +29,7 @@ def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBP
         config={
             "memory_limit": memory,
             "temp_directory": str(scratch),
-            "threads": threads,
+            "threads": min(threads, os.cpu_count() or 1),
             # results come in the order the query asks for; insertion order would cost memory
             "preserve_insertion_order": "false",
         }

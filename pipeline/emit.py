@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.taxonomy import FACETS, STANCE
-from pipeline.attributes import read_documents
+from pipeline.attributes import SHARD_FIELDS, read_documents
 from pipeline.console import Progress
 from pipeline.execute import Step, run_step
 from pipeline.formats import FORMATS_VERSION, Written, shard_writer
@@ -24,16 +24,15 @@ from pipeline.store import Store, make_key
 from pipeline.tables import read, read_between
 from pipeline.tokens import load_tokenizer
 
-EMIT_VERSION = 1
+EMIT_VERSION = 2
 
-DOCUMENT_FIELDS = ["id", "text", "source", "kind", "language", "license", "origin"]
 SCORE_FIELDS = ["relevance", "support", *(f"facet_{name}" for name in FACETS), "safety_disclosure"]
 
 #: Columns of a Parquet or JSON-lines shard. Scores are probabilities (``relevance`` 0-5, ``support`` 0-3), null where the
 #: classifiers abstained; ``epoch`` counts a document's copies from 0; ``cluster_size`` its near-duplicates, itself included.
 SHARD_SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in DOCUMENT_FIELDS),
+        *((name, pa.string()) for name in SHARD_FIELDS),
         ("tokens", pa.int32()),
         ("epoch", pa.int32()),
         ("cluster_size", pa.int32()),
@@ -58,17 +57,19 @@ class ScatterStep(Step):
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         for shard in task["shards"]:
-            self._scatter(store, task["plan"], **shard)
+            self._scatter(store, task["plan"], task["outputs"], **shard)
 
     @staticmethod
-    def _scatter(store: Store, plan_name: str, shard: int, documents: str, catalog: str, out: str) -> None:
+    def _scatter(
+        store: Store, plan_name: str, outputs: list[list[Any]], shard: int, documents: str, catalog: str, out: str
+    ) -> None:
         places = read_between(store.path("plan", plan_name) / "plan.parquet", "shard", shard, shard)
-        places = places.sort_by([("row", "ascending"), ("epoch", "ascending")])
+        places = _of_outputs(places, outputs).sort_by([("row", "ascending"), ("epoch", "ascending")])
         facts = read(store.path("catalog", catalog) / "catalog.parquet")
         rows = np.asarray(places["row"])
         at = 0
         picked: list[pa.Table] = []
-        for batch in read_documents(store, documents, DOCUMENT_FIELDS):
+        for batch in read_documents(store, documents, SHARD_FIELDS):
             low, high = np.searchsorted(rows, [at, at + batch.num_rows])
             if high > low:
                 texts = pa.Table.from_batches([batch]).take(pa.array(rows[low:high] - at))
@@ -92,7 +93,7 @@ def _columns(texts: pa.Table, places: pa.Table, catalog: pa.Table) -> pa.Table:
     stances = np.stack([catalog[f"stance_{name}"].to_numpy() for name in STANCE], axis=1)
     abstained = np.isnan(stances).any(axis=1)
     names = np.array(list(STANCE))[np.where(np.isnan(stances), -1.0, stances).argmax(axis=1)]
-    columns: dict[str, Any] = {name: texts[name] for name in DOCUMENT_FIELDS}
+    columns: dict[str, Any] = {name: texts[name] for name in SHARD_FIELDS}
     columns |= {name: places[name] for name in ("tokens", "epoch", "cluster_size")}
     columns["quality"] = catalog["quality"]
     columns["stance"] = pa.array(names, pa.string(), mask=abstained)
@@ -101,6 +102,15 @@ def _columns(texts: pa.Table, places: pa.Table, catalog: pa.Table) -> pa.Table:
     # 64-bit offsets while rows are sorted: a large shard, repeated four times, may pass 2 GB of text
     wide = [field.with_type(pa.large_string()) if field.name == "text" else field for field in SHARD_SCHEMA]
     return pa.table(columns).cast(pa.schema([*wide, *_PLACES]))
+
+
+def _of_outputs(places: pa.Table, outputs: list[list[Any]]) -> pa.Table:
+    """The rows that go to the given output shards, as (split, number)."""
+    splits, numbers = places["split"].to_numpy(zero_copy_only=False), places["out"].to_numpy()
+    wanted = np.zeros(len(places), bool)
+    for split in {split for split, _ in outputs}:
+        wanted |= (splits == split) & np.isin(numbers, [number for name, number in outputs if name == split])
+    return places.filter(pa.array(wanted))
 
 
 class GatherStep(Step):
@@ -123,7 +133,7 @@ class GatherStep(Step):
                 writer = shard_writer(name, load_tokenizer(task["tokenizer"]))
                 (folder / name / task["split"]).mkdir(parents=True)
                 for written in writer.write(table, folder / name / task["split"], f"{task['out']:05d}"):
-                    files.append(file_entry(folder, name, task["split"], written))
+                    files.append(file_entry(folder, name, task["split"], written) | {"rows": task["rows"]})
             meta.update(files=files)
 
 
@@ -149,6 +159,7 @@ def file_entry(folder: Path, name: str, split: str, written: Written) -> dict[st
 def run_emit(
     store: Store,
     plan: str,
+    outputs: list[dict[str, Any]],
     shards: list[tuple[str, str]],
     *,
     formats: list[str],
@@ -156,19 +167,21 @@ def run_emit(
     workers: int,
     progress: Progress,
 ) -> list[str]:
-    """Write the shards of a plan into the store.
+    """Write shards of a plan into the store.
 
+    :param outputs: those to write, as the plan's meta lists them.
     :param shards: (documents key, catalog key) of each shard of documents, in the plan's order.
-    :returns: keys of the ``shard`` artifacts, in order of split and number.
+    :returns: keys of the ``shard`` artifacts, in the order of ``outputs``.
     """
     emit = emit_key(plan, formats)
-    outputs = store.meta("plan", plan)["outputs"]
     keys = [make_key("shard", EMIT_VERSION, emit=emit, split=o["split"], out=o["out"]) for o in outputs]
     todo = [(o, key) for o, key in zip(outputs, keys, strict=True) if not store.has("shard", key)]
     if not todo:
         return keys
     with store.scratch("scatter") as scratch:
-        used = pc.unique(read(store.path("plan", plan) / "plan.parquet", ["shard"])["shard"]).to_pylist()
+        numbers = [[o["split"], o["out"]] for o, _ in todo]
+        places = read(store.path("plan", plan) / "plan.parquet", ["shard", "split", "out"])
+        used = pc.unique(_of_outputs(places, numbers)["shard"]).to_pylist()
         parts = [scratch / f"{shard}.arrow" for shard in sorted(used)]
         parts_of = [
             {"shard": shard, "documents": shards[shard][0], "catalog": shards[shard][1], "out": str(part)}
@@ -176,12 +189,15 @@ def run_emit(
         ]
         # Many shards are small: a few tasks for each worker cost less than a task for each shard.
         size = -(-len(parts_of) // (workers * 4))
-        scatter = [{"plan": plan, "shards": parts_of[i : i + size]} for i in range(0, len(parts_of), size)]
+        scatter = [
+            {"plan": plan, "outputs": numbers, "shards": parts_of[i : i + size]} for i in range(0, len(parts_of), size)
+        ]
         run_step(ScatterStep, store, scatter, workers=workers, progress=progress, label="pick documents")
         gather = [
             {
                 "split": output["split"],
                 "out": output["out"],
+                "rows": output["rows"],
                 "key": key,
                 "parts": [str(part) for part in parts],
                 "formats": formats,

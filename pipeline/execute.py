@@ -1,7 +1,7 @@
 """Running tasks: each stage is a datatrove pipeline step whose rank r does task r, under a datatrove executor.
 
-Nothing here schedules. The local executor runs today; another of datatrove's executors takes the same steps, because a step needs
-no more than a folder that all ranks can read: the tasks are a file in it, results are artifacts in the store.
+Nothing here schedules. Each of datatrove's executors (:mod:`pipeline.cluster`) takes the same steps, because a step needs no more than a
+folder that all ranks can read: the tasks are a file in it, results are artifacts in the store.
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import multiprocess
 from datatrove.executor import LocalPipelineExecutor
+from datatrove.io import get_datafolder
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
+from pipeline.cluster import current, run_on_cluster
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
+from sources.errors import UserError
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
@@ -47,25 +52,69 @@ class Step(PipelineStep):
     """A stage as datatrove runs it.
 
     :param store: root of the store.
-    :param tasks: JSON-lines file, one task a line.
+    :param folder: of this run of the step, which all workers see: ``tasks.jsonl`` holds one job a line, each a list of tasks.
     """
 
     type = "wellmix"
     name = "step"
 
-    def __init__(self, store: Path, tasks: Path) -> None:
+    def __init__(self, store: Path, folder: str) -> None:
         super().__init__()
-        self.store_root, self.tasks_file = store, tasks
+        self.store_root, self.folder = store, folder
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
-        """Do task ``rank``."""
-        with self.tasks_file.open() as file:
-            line = next(line for i, line in enumerate(file) if i == rank)
-        self.run_task(Store(self.store_root), json.loads(line))
+        """Do the tasks of job ``rank``."""
+        store = Store(self.store_root)
+        try:
+            for task in json.loads(_jobs(self.folder)[rank]):
+                self.run_task(store, task)
+        except Exception as error:
+            with get_datafolder(self.folder).open(f"failures/{rank:05d}.json", "w") as file:
+                json.dump(_told(error), file)
+            raise
 
     @abstractmethod
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
-        """Do one task and commit its result to the store (or where the task says)."""
+        """Do one task and commit its result to the store."""
+
+
+@lru_cache(maxsize=1)
+def _jobs(folder: str) -> list[str]:
+    with get_datafolder(folder).open("tasks.jsonl", "r") as file:
+        return file.read().splitlines()
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    """What of an error may leave a worker: all of one that is written for users, and of others where it was, never what it says, which
+    may quote a text.
+    """
+    if isinstance(error, UserError):
+        return {"kind": "user", "what": error.what, "where": error.where, "fix": error.fix}
+    if isinstance(error, OSError):
+        return {
+            "kind": "os",
+            "errno": error.errno,
+            "what": error.strerror or type(error).__name__,
+            "where": error.filename,
+        }
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return {
+        "kind": "defect",
+        "what": f"{type(error).__name__} in {frame.name} ({Path(frame.filename).name}:{frame.lineno})",
+    }
+
+
+def _raise_failures(folder: str) -> None:
+    """Raise the first failure that a job of a cluster has left."""
+    files = get_datafolder(folder)
+    for name in sorted(files.list_files("failures")):
+        with files.open(name, "r") as file:
+            told = json.load(file)
+        if told["kind"] == "user":
+            raise UserError(told["what"], where=told["where"], fix=told["fix"])
+        if told["kind"] == "os":
+            raise OSError(told["errno"], told["what"], told["where"])
+        raise RuntimeError(f"a task failed: {told['what']}")
 
 
 def run_step(
@@ -79,29 +128,44 @@ def run_step(
     weight: Callable[[dict[str, Any]], int] = lambda task: 1,
     group: Callable[[dict[str, Any]], str] | None = None,
 ) -> None:
-    """Run one step over its tasks.
+    """Run one step over its tasks, where :func:`pipeline.cluster.running_on` says.
 
-    :param workers: processes; 1 runs in this one.
+    :param workers: processes, or jobs of a cluster, at once; 1 runs in this process.
     :param weight: how much of the progress bar a task is worth.
     :param group: name of a task's own bar (its source), shown while it is under way.
+    :raises UserError: what a task says that the user can mend.
     """
     if not tasks:
         return
-    with store.scratch(f"run-{step.name}") as folder:
-        file = folder / "tasks.jsonl"
-        file.write_text("".join(json.dumps(task) + "\n" for task in tasks), "utf-8")
-        workers = min(workers, len(tasks))
-        if workers > 1:
-            start_server()
-        executor = LocalPipelineExecutor(
-            pipeline=[step(store.root, file)],
-            tasks=len(tasks),
-            workers=workers,
-            logging_dir=str(folder),
-            skip_completed=True,
-        )
-        with _watch(folder / "completions", tasks, progress, label, weight, group), _as_running():
-            executor.run()
+    cluster = current()
+    n = cluster.jobs(len(tasks), workers)
+    # neighbours together: they are of one source, and a bar shows them
+    jobs = [tasks[len(tasks) * i // n : len(tasks) * (i + 1) // n] for i in range(n)]
+    with store.scratch(f"run-{step.name}") as scratch:
+        folder = str(scratch.absolute())
+        (scratch / "tasks.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs), "utf-8")
+        made = step(store.root.absolute(), folder)
+        weights = [sum(max(1, weight(task)) for task in job) for job in jobs]
+        groups = [group(job[0]) if group else None for job in jobs]
+        with _watch(scratch / "completions", weights, groups, progress, label), _as_running():
+            if cluster.kind == "local":
+                _run_here(made, n, folder, min(workers, n))
+            else:
+                run_on_cluster(
+                    cluster,
+                    made,
+                    n,
+                    folder,
+                    workers=workers,
+                    label=label,
+                    failures=lambda: _raise_failures(folder),
+                )
+
+
+def _run_here(step: Step, jobs: int, folder: str, workers: int) -> None:
+    if workers > 1:
+        start_server()
+    LocalPipelineExecutor(pipeline=[step], tasks=jobs, workers=workers, logging_dir=folder, skip_completed=True).run()
 
 
 @contextmanager
@@ -123,15 +187,13 @@ class _watch:  # noqa: N801 - used as a with-statement
     def __init__(
         self,
         folder: Path,
-        tasks: Sequence[dict],
+        weights: list[int],
+        groups: list[str | None],
         progress: Progress,
         label: str,
-        weight: Callable,
-        group: Callable | None,
     ) -> None:
         self._folder, self._progress, self._label = folder, progress, label
-        self._weights = [max(1, weight(task)) for task in tasks]
-        self._groups = [group(task) for task in tasks] if group else [None] * len(tasks)
+        self._weights, self._groups = weights, groups
         self._stop = threading.Event()
         self._lost = False
         self._thread = threading.Thread(target=self._follow, daemon=True)

@@ -30,7 +30,7 @@ from pipeline.dedup import dedup_key, run_dedup
 from pipeline.emit import emit_key, run_emit
 from pipeline.execute import Step
 from pipeline.ingest import ingest_key, quarantined, split_to_json
-from pipeline.output import Lineage, is_current, output_key, write_output
+from pipeline.output import Lineage, emission_key, is_current, kept_shards, output_key, write_output
 from pipeline.plan import Thresholds, plan_key, run_plan
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.run import RunResult, find_files, ingest_missing, inputs, opened, run_shards
@@ -81,20 +81,22 @@ def run_mix(
     out: Path | None = None,
     store_root: Path = Path(".wellmix/store"),
     workers: int | None = None,
+    executor: str | None = None,
     overrides: list[str] | None = None,
     show_progress: bool = True,
 ) -> MixResult:
     """Make the mix of a recipe, doing only what is not done yet.
 
     :param out: output folder; default ``shards/<name of the recipe>``.
-    :param workers: processes; default one a core.
+    :param workers: processes, or jobs of a cluster, at once; default one a core.
+    :param executor: where steps run: ``local``, ``ray``, ``slurm`` or a YAML file (:mod:`pipeline.cluster`).
     :param overrides: ``path=value`` texts, see :func:`pipeline.recipe.load_recipe`.
     :raises UserError: anything the user can mend.
     """
     started = monotonic()
     workers = workers or os.cpu_count() or 1
     recipe, cards = load_recipe(recipe_path, overrides)
-    with opened(recipe.name, out, store_root, show_progress) as (place, store, progress):
+    with opened(recipe.name, out, store_root, show_progress, executor) as (place, store, progress):
         return _run(recipe, recipe_path.parent, cards, store, place, workers, progress, started)
 
 
@@ -121,16 +123,20 @@ def _run(
     )
     if not is_current(out, output_key(recipe, cards, lineage)):
         ran["emit"] += 1
+        formats: list[str] = list(recipe.shards.formats)
+        versions = {stage.name: stage.version for stage in corpus.judges.stages}
+        outputs = store.meta("plan", plan)["outputs"]
+        kept = kept_shards(out, emission_key(versions, corpus.judges.tokenizer), outputs, formats)
         written = run_emit(
             store,
             plan,
+            [output for output in outputs if (output["split"], output["out"]) not in kept],
             [(shard.documents, shard.catalog) for shard in corpus.shards],
-            formats=list(recipe.shards.formats),
+            formats=formats,
             tokenizer=corpus.judges.tokenizer,
             workers=workers,
             progress=progress,
         )
-        versions = {stage.name: stage.version for stage in corpus.judges.stages}
         write_output(
             store,
             out,
@@ -140,6 +146,7 @@ def _run(
             asdict(corpus.judges.limits),
             lineage,
             written,
+            kept,
             versions,
             corpus.judges.tokenizer,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -16,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.emit import file_entry
-from pipeline.formats import Written, shard_writer
+from pipeline.emit import EMIT_VERSION, file_entry
+from pipeline.formats import FORMATS_VERSION, Written, shard_writer
 from pipeline.ingest import quarantined
 from pipeline.recipe import Recipe
 from pipeline.store import Store, make_key
@@ -25,7 +26,7 @@ from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.readers.base import FileRef
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: Libraries whose version may show in the bytes.
 LIBRARIES = ("pyarrow", "duckdb", "datatrove", "ftfy", "zstandard", "numpy")
@@ -42,6 +43,10 @@ class Lineage:
     plan: str
     clusters: str
     shards: list[dict[str, str]]
+
+
+def _libraries() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 class LedgerError(RuntimeError):
@@ -104,6 +109,47 @@ def is_current(out: Path, key: str) -> bool:
         return False
 
 
+def emission_key(versions: dict[str, str], tokenizer: str) -> str:
+    """Of all that a shard's bytes depend on besides its rows.
+
+    :param versions: of the attribute stages.
+    """
+    return make_key(
+        "emission", EMIT_VERSION, formats=FORMATS_VERSION, stages=versions, libraries=_libraries(), tokenizer=tokenizer
+    )
+
+
+def kept_shards(
+    out: Path, emission: str, outputs: list[dict[str, Any]], formats: list[str]
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """The shards of an output folder that a new plan would write again, byte for byte.
+
+    :param outputs: as the plan's meta lists them.
+    :returns: by split and number, their files as the manifest has them.
+    """
+    manifest = read_manifest(out)
+    if manifest is None or manifest.get("emission") != emission:
+        return {}
+    known: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for file in manifest["files"]:
+        if "rows" in file and file["format"] in formats:
+            known[file["split"], file["rows"]].append(file)
+    kept = {}
+    for output in outputs:
+        files = known.get((output["split"], output["rows"]), [])
+        if {file["format"] for file in files} == set(formats) and all(_is_whole(out, file) for file in files):
+            kept[output["split"], output["out"]] = files
+    return kept
+
+
+def _is_whole(out: Path, file: dict[str, Any]) -> bool:
+    try:
+        with (out / file["path"]).open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == file["sha256"]
+    except OSError:
+        return False
+
+
 def write_output(
     store: Store,
     out: Path,
@@ -113,38 +159,52 @@ def write_output(
     limits: dict[str, Any],
     lineage: Lineage,
     written: list[str],
+    kept: dict[tuple[str, int], list[dict[str, Any]]],
     versions: dict[str, str],
     tokenizer: str,
 ) -> None:
     """Assemble the folder beside its place and swap it in.
 
     :param written: keys of the ``shard`` artifacts; their files are moved out of the store.
+    :param kept: files of the present folder that stay as they are, see :func:`kept_shards`.
     :raises LedgerError: the counts do not add up.
     """
     plan = store.meta("plan", lineage.plan)
     ledger = make_ledger(store, lineage, plan)
     with replacing(out) as aside:
         entries: list[dict[str, Any]] = []
-        for key in written:
-            place = store.path("shard", key)
-            for file in store.meta("shard", key)["files"]:
-                target = aside / file["path"]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    os.link(place / file["path"], target)
-                except OSError as error:
-                    if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
-                        raise
-                    # another device, or a file system without links
-                    shutil.copyfile(place / file["path"], target)
+        fresh = iter(written)
+        for output in plan["outputs"]:
+            if (files_kept := kept.get((output["split"], output["out"]))) is not None:
+                place, files_here = out, files_kept
+            else:
+                key = next(fresh)
+                place, files_here = store.path("shard", key), store.meta("shard", key)["files"]
+            for file in files_here:
+                _take(place / file["path"], aside / file["path"])
                 entries.append(file)
         entries += _finish(aside, entries, tokenizer)
-        write_json(aside / "manifest.json", _manifest(recipe, cards, files, limits, lineage, plan, entries, versions))
+        write_json(
+            aside / "manifest.json",
+            _manifest(recipe, cards, files, limits, lineage, plan, entries, versions, tokenizer),
+        )
         write_json(aside / "ledger.json", ledger)
         write_quarantine(store, [(s["source"], s["documents"]) for s in lineage.shards], aside / "quarantine.jsonl")
     # The folder has them now; the store keeps what is dear to compute, and these are not.
     for key in written:
         shutil.rmtree(store.path("shard", key), ignore_errors=True)
+
+
+def _take(file: Path, target: Path) -> None:
+    """A file under another name too, or a copy of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        # another device, or a file system without links
+        shutil.copyfile(file, target)
 
 
 def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list[dict[str, Any]]:
@@ -203,6 +263,7 @@ def _manifest(
     plan: dict[str, Any],
     entries: list[dict[str, Any]],
     versions: dict[str, str],
+    tokenizer: str,
 ) -> dict[str, Any]:
     train = {row["source"]: row for row in plan["sources"]}
     tokens = sum(row["tokens"] for row in plan["sources"])
@@ -232,7 +293,8 @@ def _manifest(
         "facets": plan["facets"],
         "notes": plan["notes"],
         "thresholds": limits,
-        "versions": {"wellmix": version("wellmix"), **{name: version(name) for name in LIBRARIES}, "stages": versions},
+        "versions": {"wellmix": version("wellmix"), **_libraries(), "stages": versions},
+        "emission": emission_key(versions, tokenizer),
         "documents": sum(split["documents"] for split in splits.values()),
         "tokens": sum(split["tokens"] for split in splits.values()),
         "splits": splits,

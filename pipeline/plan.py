@@ -27,7 +27,7 @@ from pipeline.store import Store, make_key
 from sources.card import Card
 from sources.errors import UserError
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 #: Any harm has a threshold by length. In a sentence one word decides; a long text has many windows, of which the highest counts,
 #: and so many chances of a false alarm (a chapter of an old book has ten).
@@ -39,6 +39,12 @@ _HARM_LENGTHS = {
 
 #: What the random numbers of a plan are for; each use hashes with its own salt. ``POOL`` is :mod:`pipeline.ablate.draws`'.
 _DRAW, _PLACE, _HOLD_OUT, POOL = 0, 1, 2, 3
+
+#: SQL of a hash of one copy in its place: what is in the document, which copy it is, where it stands, how many duplicates it has.
+_COPY = (
+    "mix(xor(mix(xor(uid, epoch::UBIGINT << 56), 16),"
+    " mix(xor(content, xor(position::UBIGINT << 32, cluster_size::UBIGINT)), 17)), 18)"
+)
 
 #: 2^-53 turns the upper 53 bits of a hash into a double in [0, 1) exactly.
 _UNIT = "9007199254740992.0"
@@ -158,7 +164,7 @@ def run_plan(
 
     :param shards: (source, catalog key) of each shard, in order.
     :returns: key of the artifact: ``decisions.parquet`` (one row a document, why it is in or out), ``plan.parquet`` (one row a
-        copy: where it comes from and goes to) and, in its meta, the shares and the ledger.
+        copy: where it comes from and goes to) and, in its meta, the shares, the ledger and of each output shard a digest of its rows.
     :raises UserError: an entry, or all together, cannot give the tokens asked for.
     """
     key = plan_key(recipe, cards, limits, [catalog for _, catalog in shards], clusters)
@@ -177,7 +183,7 @@ def run_plan(
             TO {text(str(folder / "decisions.parquet"))} (FORMAT parquet, COMPRESSION zstd)
         """)
         con.execute(f"""
-            COPY (SELECT * FROM placed ORDER BY shard, row, epoch)
+            COPY (SELECT * EXCLUDE (content) FROM placed ORDER BY shard, row, epoch)
             TO {text(str(folder / "plan.parquet"))} (FORMAT parquet, COMPRESSION zstd)
         """)
         meta.update(
@@ -185,7 +191,11 @@ def run_plan(
             notes=notes,
             outputs=_rows(
                 con,
-                "SELECT split, out, count(*) AS documents, sum(tokens)::BIGINT AS tokens FROM placed GROUP BY ALL ORDER BY ALL",
+                f"""
+                SELECT split, out, count(*) AS documents, sum(tokens)::BIGINT AS tokens,
+                       printf('%016x%016x', bit_xor(copy), (sum(copy) % {2**64})::UBIGINT) AS rows
+                FROM (SELECT *, {_COPY} AS copy FROM placed) GROUP BY split, out ORDER BY split, out
+                """,
             ),
             ledger=_ledger(con),
             sources=_rows(
@@ -239,7 +249,7 @@ def judge(
     """)
     alone = f"""
         CREATE TABLE judged_alone AS
-        SELECT shard, row, uid, record, id, source, tokens, bytes, quality, cluster, exact_group, cluster_size,
+        SELECT shard, row, uid, record, content, id, source, tokens, bytes, quality, cluster, exact_group, cluster_size,
                {_reason(recipe, limits)} AS reason,
                {_entry(recipe)} AS entry,
                {_multiplier(recipe)} AS multiplier,
@@ -271,7 +281,7 @@ def judge(
             FROM judged_alone j JOIN cards c USING (source)
             WINDOW keepers AS (PARTITION BY cluster ORDER BY (reason IS NULL) DESC, openness DESC, quality DESC, bytes DESC, id)
         )
-        SELECT shard, row, uid, source, tokens, bytes, entry, multiplier, cluster_size,
+        SELECT shard, row, uid, content, source, tokens, bytes, entry, multiplier, cluster_size,
                CASE WHEN reason IS NULL AND rank > 1 THEN keeper_uid END AS keeper,
                CASE WHEN reason IS NOT NULL THEN reason
                     WHEN rank = 1 THEN NULL
@@ -479,8 +489,10 @@ def allot(
 
 
 def _place(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
-    """Table ``placed``: every copy with its split, output shard and position. The order is that of a hash: a global shuffle."""
-    place = place_sql(recipe, "c.uid", "c.epoch")
+    """Table ``placed``: every copy with its split, output shard and position.
+
+    The order is that of a hash: a global shuffle. A shard is a range of it, so a document that comes or goes touches its own shard alone.
+    """
     con.execute(f"""
         CREATE TABLE placed AS
         WITH chosen AS (
@@ -490,13 +502,15 @@ def _place(con: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
             SELECT shard, row, uid, tokens, 0 AS epoch, 'validation' AS split FROM judged JOIN rates USING (entry)
             WHERE reason IS NULL AND split = 'validation' AND multiplier > 0 AND u / multiplier <= rate
         ), ordered AS (
-            SELECT c.*, j.bytes, j.cluster_size, row_number() OVER o AS position,
-                   sum(j.bytes) OVER (PARTITION BY c.split ORDER BY {place}, c.uid, c.epoch
-                                      ROWS UNBOUNDED PRECEDING) - j.bytes AS before
+            SELECT c.*, j.content, j.cluster_size, {place_sql(recipe, "c.uid", "c.epoch")} AS place,
+                   ceil(sum(j.bytes) OVER (PARTITION BY c.split) / {recipe.shards.size})::HUGEINT AS outs
             FROM chosen c JOIN judged j USING (shard, row)
-            WINDOW o AS (PARTITION BY c.split ORDER BY {place}, c.uid, c.epoch)
+        ), ranged AS (
+            SELECT *, (place::HUGEINT * outs // {2**64})::INTEGER AS out FROM ordered
         )
-        SELECT shard, row, uid, epoch, tokens, cluster_size, split, (before // {recipe.shards.size})::INTEGER AS out, position FROM ordered
+        SELECT shard, row, uid, epoch, tokens, cluster_size, split, content, out,
+               row_number() OVER (PARTITION BY split, out ORDER BY place, uid, epoch) AS position
+        FROM ranged
     """)
 
 

@@ -336,6 +336,7 @@ def is_ablation(raw: dict[str, Any]) -> bool:
 
 _EXAMPLES = {
     "recipe": "recipes/sample.yaml",
+    "executor": "one that pipeline/README.md shows",
     "ablation": "recipes/ablation/sample.yaml",
     "constitution": "recipes/constitutions/wellmix.yaml",
 }

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 import orjson
 import pyarrow as pa
 
+from pipeline.cluster import load_cluster, running_on
 from pipeline.console import Progress
 from pipeline.contamination import shipped
 from pipeline.execute import Step, run_step
@@ -72,13 +73,15 @@ class RunResult:
 
 @contextmanager
 def opened(
-    name: str, out: Path | None, store_root: Path, show_progress: bool
+    name: str, out: Path | None, store_root: Path, show_progress: bool, executor: str | None = None
 ) -> Iterator[tuple[Path, Store, Progress]]:
     """Everything a run holds until its end: the place of its output, its store, locked, and its progress.
 
     :param name: of the recipe; names the folder below ``shards`` where ``out`` is None.
+    :param executor: where steps run, see :func:`pipeline.cluster.load_cluster`.
     :raises UserError: the output cannot be written, or another run has the store.
     """
+    cluster = load_cluster(executor)
     out = out or Path("shards") / name
     if out.is_symlink() or not out.name:
         out = out.resolve()
@@ -86,7 +89,7 @@ def opened(
     store = Store(store_root)
     release = store.lock()
     try:
-        with Progress(show_progress) as progress:
+        with Progress(show_progress) as progress, running_on(cluster):
             yield out, store, progress
         store.sweep_work()
     finally:

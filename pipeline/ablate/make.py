@@ -85,18 +85,20 @@ def run_ablate(
     out: Path | None = None,
     store_root: Path = Path(".wellmix/store"),
     workers: int = 1,
+    executor: str | None = None,
     overrides: list[str] | None = None,
     show_progress: bool = True,
 ) -> AblationResult:
     """Run an ablation, doing only what is not done yet.
 
     :param out: output folder; default ``shards/<name of the ablation>``.
+    :param executor: where steps run: ``local``, ``ray``, ``slurm`` or a YAML file (:mod:`pipeline.cluster`).
     :param overrides: ``path=value`` changes to the ablation.
     :raises UserError: anything the user can mend.
     """
     started = monotonic()
     resolved = load_ablation(path, overrides)
-    with opened(resolved.ablation.name, out, store_root, show_progress) as (place, store, progress):  # noqa: SIM117
+    with opened(resolved.ablation.name, out, store_root, show_progress, executor) as (place, store, progress):  # noqa: SIM117
         with store.scratch("ablation") as folder:
             bench = Bench.open(resolved, store, folder, workers, progress)
             fingerprints = bench.mixes.fingerprints()
@@ -262,19 +264,21 @@ def try_weights(
     *,
     store_root: Path = Path(".wellmix/store"),
     workers: int = 1,
+    executor: str | None = None,
     overrides: list[str] | None = None,
     show_progress: bool = True,
 ) -> dict[str, Any]:
     """The n-gram proxy's losses of one mix beside the prior's: the shortest way from a changed weight to what it does.
 
     :param changes: weight by domain; the others share the rest in proportion to the prior.
+    :param executor: where steps run: ``local``, ``ray``, ``slurm`` or a YAML file (:mod:`pipeline.cluster`).
     :raises UserError: a domain is unknown, or the supply does not allow it.
     """
     resolved = load_ablation(path, overrides)
     proxy = next(
         (one for one in (resolved.ablation.proxy, *resolved.ablation.compare) if isinstance(one, Ngram)), Ngram()
     )
-    with opened(resolved.ablation.name, None, store_root, show_progress) as (_, store, progress):  # noqa: SIM117
+    with opened(resolved.ablation.name, None, store_root, show_progress, executor) as (_, store, progress):  # noqa: SIM117
         with store.scratch("ablation") as folder:
             bench = Bench.open(resolved, store, folder, workers, progress)
             mixes = bench.mixes

@@ -65,13 +65,15 @@ def run_curate(
     out: Path | None = None,
     store_root: Path = Path(".wellmix/store"),
     workers: int | None = None,
+    executor: str | None = None,
     overrides: list[str] | None = None,
     show_progress: bool = True,
 ) -> SetResult:
     """Make the set of a recipe, doing only what is not done yet.
 
     :param out: output folder; default ``shards/<name of the recipe>``.
-    :param workers: processes; default one a core.
+    :param workers: processes, or jobs of a cluster, at once; default one a core.
+    :param executor: where steps run: ``local``, ``ray``, ``slurm`` or a YAML file (:mod:`pipeline.cluster`).
     :param overrides: ``path=value`` texts.
     :raises UserError: anything the user can mend.
     """
@@ -79,7 +81,7 @@ def run_curate(
     workers = workers or os.cpu_count() or 1
     recipe, cards, constitution = load_set_recipe(recipe_path, overrides)
     decisions = _decisions(recipe, recipe_path)
-    with opened(recipe.name, out, store_root, show_progress) as (place, store, progress):
+    with opened(recipe.name, out, store_root, show_progress, executor) as (place, store, progress):
         return _run(
             recipe, recipe_path.parent, cards, constitution, decisions, store, place, workers, progress, started
         )

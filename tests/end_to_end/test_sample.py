@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -34,7 +35,8 @@ def rerun(sample_mix: tuple[MixResult, Path], out: Path, *overrides: str, worker
 
 
 def shards(result: MixResult) -> list[dict]:
-    return [row for file in result.manifest["files"] for row in pq.read_table(result.out / file["path"]).to_pylist()]
+    files = [file["path"] for file in result.manifest["files"] if file["format"] == "parquet"]
+    return [row for file in files for row in pq.read_table(result.out / file).to_pylist()]
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +70,6 @@ def test_contract_of_manifest_and_shards(sample_mix) -> None:
     assert sum(row["tokens"] for row in rows) == manifest["tokens"] == sum(f["tokens"] for f in manifest["files"])
     assert {"id", "text", "source", "license", "tokens", "epoch"} <= set(rows[0])
     assert all(source["license"] == "CC0-1.0" for source in manifest["sources"].values())
-    import hashlib
-
     for file in manifest["files"]:
         assert hashlib.sha256((result.out / file["path"]).read_bytes()).hexdigest() == file["sha256"]
     summary = result.summary()
@@ -289,6 +289,35 @@ def test_same_bytes_with_two_workers(sample_mix, tmp_path: Path) -> None:
     manifests = [json.loads((tmp_path / f"out{n}" / "manifest.json").read_text()) for n in (1, 2)]
     assert manifests[0] == manifests[1]
     assert len(manifests[0]["files"]) > 4
+
+
+def test_a_document_that_goes_touches_its_own_shards_alone(sample_mix, tmp_path: Path) -> None:
+    """And what is kept of the old folder is what an empty folder would get."""
+    small = ["budget=100000", "shards.size=65536", "shards.formats=[parquet, jsonl, megatron]"]
+    before = rerun(sample_mix, tmp_path / "out", *small)
+    inodes = {file["path"]: (before.out / file["path"]).stat().st_ino for file in before.manifest["files"]}
+    gone = next(row for row in shards(rerun(sample_mix, tmp_path / "whole")) if row["source"] == "sample-moments")
+    without = [*small, f"filters.drop=[{{where: \"id = '{gone['id']}'\", reason: gone}}]"]
+    after = rerun(sample_mix, tmp_path / "out", *without)
+    fresh = rerun(sample_mix, tmp_path / "fresh", *without)
+    assert after.manifest == fresh.manifest
+    files = [file["path"] for file in after.manifest["files"]]
+    assert all((after.out / path).read_bytes() == (fresh.out / path).read_bytes() for path in files)
+    kept = [path for path in files if inodes.get(path) == (after.out / path).stat().st_ino]
+    # the shards that had a copy of it, or get one of what its source gives instead, are other ones
+    assert {file["format"] for file in after.manifest["files"] if file["path"] in kept} == {
+        "parquet",
+        "jsonl",
+        "megatron",
+    }
+    assert len(kept) < len(files)
+    assert gone["id"] not in {row["id"] for row in shards(after)}
+    # a file that somebody changed is written again, not taken over
+    (after.out / kept[0]).write_bytes(b"x" * (after.out / kept[0]).stat().st_size)
+    assert rerun(sample_mix, tmp_path / "out", *small).manifest == before.manifest
+    assert hashlib.sha256((after.out / kept[0]).read_bytes()).hexdigest() in {
+        f["sha256"] for f in before.manifest["files"]
+    }
 
 
 def run_cli(*arguments: object) -> subprocess.CompletedProcess:

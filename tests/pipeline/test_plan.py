@@ -87,7 +87,7 @@ def draw(
     with connect(tmp_path, "1GB", 1) as con:
         con.execute(
             "CREATE TABLE judged (shard INTEGER, row INTEGER, uid UBIGINT, source VARCHAR, tokens INTEGER, bytes INTEGER, entry VARCHAR,"
-            " multiplier DOUBLE, cluster_size INTEGER, reason VARCHAR, split VARCHAR, u DOUBLE)"
+            " multiplier DOUBLE, cluster_size INTEGER, reason VARCHAR, split VARCHAR, u DOUBLE, content UBIGINT)"
         )
         for shard, source in enumerate(r.sources):
             uids = rng.integers(1, 2**63, n)
@@ -109,7 +109,7 @@ def draw(
                 for i in range(n)
             ]
             con.executemany(
-                f"INSERT INTO judged SELECT *, (mix(x.uid, {r.seed * 16}) >> 11)::DOUBLE / 9007199254740992.0"
+                f"INSERT INTO judged SELECT *, (mix(x.uid, {r.seed * 16}) >> 11)::DOUBLE / 9007199254740992.0, x.uid"
                 " FROM (SELECT ?::INTEGER, ?::INTEGER, ?::UBIGINT AS uid, ?, ?::INTEGER, ?::INTEGER, ?, ?::DOUBLE, ?::INTEGER, ?, ?) x",
                 rows,
             )
@@ -125,6 +125,30 @@ def _placed(con: duckdb.DuckDBPyConnection) -> dict[str, dict[tuple[int, int], i
     ).fetchall():
         found.setdefault(source, {})[uid, epoch] = position
     return found
+
+
+def test_a_shard_is_a_range_of_the_shuffle(tmp_path) -> None:
+    """So that a document that comes or goes leaves every other one in its shard."""
+    r = recipe(10**9, {"a": {"epochs": 1}, "b": {"epochs": 1}})
+    r = r.model_copy(update={"shards": r.shards.model_copy(update={"size": 65_536})})
+    outs = {}
+    for n in (400, 399):
+        with connect(tmp_path, "1GB", 1) as con:
+            con.execute("CREATE TABLE drawn (shard INTEGER, row INTEGER, uid UBIGINT, tokens INTEGER, epoch INTEGER)")
+            con.execute("CREATE TABLE rates (entry VARCHAR, rate DOUBLE)")
+            con.execute(f"""
+                CREATE TABLE judged AS
+                SELECT 0 AS shard, i::INTEGER AS row, mix(i::UBIGINT, 99) AS uid, 2000 AS bytes, 500 AS tokens, 1 AS cluster_size, 0::UBIGINT AS content,
+                       'a' AS entry, NULL AS reason, 'train' AS split, 1.0 AS multiplier, 0.5 AS u
+                FROM range({n}) r(i)
+            """)
+            con.execute("INSERT INTO drawn SELECT shard, row, uid, 500, 0 FROM judged")
+            _place(con, r)
+            outs[n] = dict(con.execute("SELECT uid, out FROM placed").fetchall())
+            bytes_of = dict(con.execute("SELECT out, count(*) * 2000 FROM placed GROUP BY out").fetchall())
+    assert all(outs[400][uid] == out for uid, out in outs[399].items())
+    assert sorted(bytes_of) == list(range(13))
+    assert max(bytes_of.values()) < 2 * 65_536
 
 
 def test_tokens_meet_the_target_within_a_document(tmp_path) -> None:
