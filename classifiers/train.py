@@ -34,12 +34,14 @@ from classifiers.scorer import (
     FORMAT,
     MANIFEST_FILE,
     STATIC_FILE,
+    SUMS_FILE,
     TOKENIZER_FILE,
     WEIGHTS,
     Scorer,
 )
 from classifiers.static import quantised
 from classifiers.tiers import Settings, Students, held_out, train_students, train_teacher
+from sources import digests
 from sources.document import Bad
 from sources.errors import UserError
 from sources.files import resolve
@@ -229,6 +231,7 @@ def _write_manifest(out: Path, judgement: Judgement, material: Material, setting
     }
     path = out / MANIFEST_FILE
     path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    digests.write_sums(out / SUMS_FILE, [path])
 
 
 def _long_thresholds(out: Path, judgement: Judgement, log: Callable[[str], None]) -> None:

@@ -35,6 +35,7 @@ import pyarrow as pa
 from numba import njit
 
 from pipeline.words import WORDS_VERSION, hash_words
+from sources import digests
 from sources.errors import UserError
 
 NGRAM = 8
@@ -59,8 +60,9 @@ _LEAVING = np.uint64(pow(int(_BASE), NGRAM, 1 << 64))
 #: Hash lists of another version do not fit these n-grams.
 _LIST_VERSION = f"{WORDS_VERSION}-{NGRAM}"
 
-#: Shipped hash lists.
+#: Shipped hash lists, and their digests.
 EVALS = Path(__file__).parent / "evals"
+SUMS = EVALS / "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -220,9 +222,11 @@ class ContaminationIndex:
 
         :param names: names of shipped lists (``mmlu`` stands for all ``mmlu_*``) and paths of own ``.npz`` files;
             None for all shipped.
-        :raises UserError: no such list, or unreadable.
+        :raises UserError: no such list, unreadable, or a shipped one that is not as it was shipped.
         """
         known = shipped()
+        fix = "Restore the folder from the repository, or reinstall wellmix."
+        sums = digests.read_sums(SUMS, fix)
         paths: dict[str, Path] = {}
         for name in known if names is None else names:
             found = [each for each in known if each == str(name) or each.startswith(f"{name}_")]
@@ -231,6 +235,8 @@ class ContaminationIndex:
                     f"no evaluation hash list is called {str(name)!r}",
                     fix=f"use one of {', '.join(known)}, or make one with `wellmix hashlist`",
                 )
+            for each in found:
+                digests.require(EVALS / f"{each}.npz", sums.get(f"{each}.npz"), fix)
             for path in [EVALS / f"{each}.npz" for each in found] or [Path(name)]:
                 paths[path.stem] = path
         return cls([HashList.open(paths[stem]) for stem in sorted(paths)])

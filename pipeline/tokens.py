@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from importlib.metadata import version as package_version
@@ -28,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources import digests
 from sources.errors import UserError
 
 DEFAULT = "o200k_base"
@@ -43,6 +45,11 @@ _PATTERNS = {
         r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
+}
+#: Of the vocabularies, as OpenAI publishes them and tiktoken expects them.
+_SHA256 = {
+    "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+    "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
 }
 _END_OF_TEXT = {"cl100k_base": 100_257, "o200k_base": 199_999}
 _SIZE = {"cl100k_base": 100_277, "o200k_base": 200_019}
@@ -121,8 +128,7 @@ class RankTokenizer:
 
     def __init__(self, name: str, cache: Path) -> None:
         self.name = name
-        digest = hashlib.sha256(_rank_bytes(name)).hexdigest()[:16]
-        self.version = f"{name}-{digest}-tokie{package_version('tokie')}-bpe{package_version('bpe-openai')}-1"
+        self.version = f"{name}-{_digest(name)}-tokie{package_version('tokie')}-bpe{package_version('bpe-openai')}-1"
         self.vocab_size, self.eos_id = _SIZE[name], _END_OF_TEXT[name]
         self._file = cache / f"{self.version}.tkz"
 
@@ -180,8 +186,7 @@ class SmallTokenizer:
 
     def __init__(self, vocabulary: str, size: int, cache: Path) -> None:
         self.name, self._vocabulary, self._size = f"{vocabulary}:{size}", vocabulary, size
-        digest = hashlib.sha256(_rank_bytes(vocabulary)).hexdigest()[:16]
-        self.version = f"{vocabulary}-{size}-{digest}-tokie{package_version('tokie')}-1"
+        self.version = f"{vocabulary}-{size}-{_digest(vocabulary)}-tokie{package_version('tokie')}-1"
         self.vocab_size, self.eos_id = size + 1, size
         self._file = cache / f"{self.version}.tkz"
 
@@ -260,24 +265,53 @@ def _unsure(texts: Texts) -> np.ndarray:
     return np.flatnonzero(mask.to_numpy(zero_copy_only=False) if isinstance(mask, pa.Array) else mask.to_numpy())
 
 
+def _digest(name: str) -> str:
+    """What of a vocabulary's digest goes into versions, once its content is known to have it."""
+    _rank_bytes(name)
+    return _SHA256[name][:16]
+
+
 @lru_cache(maxsize=2)
 def _rank_bytes(name: str) -> bytes:
-    """The vocabulary in tiktoken's text form (base64 token, space, rank), unzipped."""
-    return gzip.decompress(files("bpe_openai.data").joinpath(f"{name}.tiktoken.gz").read_bytes())
+    """The vocabulary in tiktoken's text form (base64 token, space, rank), unzipped.
+
+    :raises UserError: it is not the published one.
+    """
+    packed = files("bpe_openai.data").joinpath(f"{name}.tiktoken.gz")
+    try:
+        content = gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError, zlib.error):
+        content = b""
+    if hashlib.sha256(content).hexdigest() != _SHA256[name]:
+        raise UserError(
+            f"the vocabulary {name} is not the published one (its sha256 differs)",
+            where=str(packed),
+            fix="reinstall the package bpe-openai",
+        )
+    return content
 
 
 def _compiled(name: str, path: Path, size: int | None = None) -> Any:
     """tokie's tokenizer for a vocabulary, or for its first ``size`` ranks, from the cache or built into it (written aside, then
-    renamed)."""
+    renamed). Its digest lies beside it: what a disk or somebody changed is built again."""
     import tokie
 
-    if not path.exists():
+    sums = path.with_suffix(".sha256")
+    try:
+        whole = digests.read_sums(sums, "")[path.name] == digests.sha256(path)
+    except (UserError, OSError, KeyError):
+        whole = False
+    if not whole:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as aside:
             source, built = Path(aside) / "tokenizer.json", Path(aside) / "tokenizer.tkz"
             source.write_text(json.dumps(_hugging_face(name, size), ensure_ascii=False), encoding="utf-8")
             tokie.Tokenizer.from_json(str(source)).save(str(built))
+            written = Path(aside) / sums.name
+            written.write_text(f"{digests.sha256(built)}  {path.name}\n", "utf-8")
+            # the same vocabulary compiles to the same bytes, so two processes that do it at once do no harm
             os.replace(built, path)
+            os.replace(written, sums)
     return tokie.Tokenizer.from_file(str(path))
 
 

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.contamination import EVALS, NGRAM, build_hash_list
+from pipeline.contamination import EVALS, NGRAM, SUMS, build_hash_list
+from sources.digests import write_sums
 
 Items = list[list[str]]
 
@@ -67,7 +68,7 @@ def truthfulqa(root: Path) -> Items:
 
 
 def main() -> None:
-    """Write ``pipeline/evals/NAME.npz`` for every set."""
+    """Write ``pipeline/evals/NAME.npz`` for every set, and their digests."""
     if "WELLMIX_DATA" not in os.environ:
         sys.exit("set WELLMIX_DATA to the folder that has evals/ in it")
     root = Path(os.environ["WELLMIX_DATA"]) / "evals"
@@ -80,6 +81,7 @@ def main() -> None:
         made = build_hash_list(name, items)
         made.save(EVALS / f"{name}.npz")
         print(f"{name}: {made.indexed} of {made.items} items, {len(made.hashes)} n-grams", file=sys.stderr)
+    write_sums(SUMS, EVALS.glob("*.npz"))
 
 
 if __name__ == "__main__":

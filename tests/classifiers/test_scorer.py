@@ -11,8 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from classifiers.scorer import EFFORTS, FASTTEXT_FILE, MANIFEST_FILE, MOST_WINDOWS, TIERS, WEIGHTS, Scorer, _spread
+from classifiers.scorer import (
+    EFFORTS,
+    FASTTEXT_FILE,
+    MANIFEST_FILE,
+    MOST_WINDOWS,
+    SUMS_FILE,
+    TIERS,
+    WEIGHTS,
+    Scorer,
+    _spread,
+)
 from classifiers.taxonomy import ABSTAIN, BEHAVIOURS, FACETS, REGISTER, SAFETY, STANCE
+from sources.digests import write_sums
 from sources.errors import UserError
 
 LIVED = [
@@ -145,9 +156,13 @@ def test_tampered_and_missing_weights_are_refused(tmp_path):
         Scorer.load(tmp_path)
     manifest = json.loads((tmp_path / MANIFEST_FILE).read_text())
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest | {"format": 99}))
+    with pytest.raises(UserError, match="sha256 differs"):
+        Scorer.load(tmp_path)
+    write_sums(tmp_path / SUMS_FILE, [tmp_path / MANIFEST_FILE])
     with pytest.raises(UserError, match="format 99"):
         Scorer.load(tmp_path)
     (tmp_path / MANIFEST_FILE).write_text("{")
+    write_sums(tmp_path / SUMS_FILE, [tmp_path / MANIFEST_FILE])
     with pytest.raises(UserError, match="could not be read"):
         Scorer.load(tmp_path)
 
@@ -158,6 +173,7 @@ def test_version_follows_the_calibration(tmp_path):
     manifest = json.loads((tmp_path / MANIFEST_FILE).read_text())
     manifest["stacks"]["fasttext"]["offset"][0] += 0.5
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest))
+    write_sums(tmp_path / SUMS_FILE, [tmp_path / MANIFEST_FILE])
     assert Scorer.load(tmp_path).version != Scorer.load().version
 
 
