@@ -161,6 +161,12 @@ def _write_clusters(con: duckdb.DuckDBPyConnection, exact: list[Path], labels: l
         FROM members JOIN sizes USING (cluster) ORDER BY doc
     """).to_arrow_reader(ROW_GROUP)
     with pq.ParquetWriter(path, CLUSTERS_SCHEMA, compression="zstd") as writer:
+        held: list[pa.RecordBatch] = []
         for batch in rows:
-            writer.write_table(pa.Table.from_batches([batch]).cast(CLUSTERS_SCHEMA))
+            while sum(map(len, held)) + len(batch) > ROW_GROUP:
+                fits = ROW_GROUP - sum(map(len, held))
+                writer.write_table(pa.Table.from_batches([*held, batch.slice(0, fits)]).cast(CLUSTERS_SCHEMA))
+                held, batch = [], batch.slice(fits)
+            held.append(batch)
+        writer.write_table(pa.Table.from_batches(held, rows.schema).cast(CLUSTERS_SCHEMA))
     return con.execute("SELECT count(*) FROM sizes").fetchall()[0][0]

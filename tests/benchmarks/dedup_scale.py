@@ -15,6 +15,7 @@ import math
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -150,9 +151,7 @@ def main() -> None:
             before = memory._me.memory_info().rss // 10**6
             memory.start()
             began = time.perf_counter()
-            made = run_dedup(
-                store, keys, keys, 0.75, memory=args.memory, workers=args.workers, progress=clock
-            )
+            made = run_dedup(store, keys, keys, 0.75, memory=args.memory, workers=args.workers, progress=clock)
             seconds = time.perf_counter() - began
             main_mb, worker_mb = memory.stop()
             work = [path for path in (store.root / "work").rglob("*") if path.is_file()]
@@ -167,7 +166,7 @@ def main() -> None:
             print("  " + ", ".join(f"{name} {value:,}" for name, value in meta.items()))
             points.append((documents, seconds))
             store.sweep_work()
-    for (n, s), (m, t) in zip(points, points[1:], strict=False):
+    for (n, s), (m, t) in pairwise(points):
         print(f"slope from {n:,} to {m:,} documents: {math.log(t / s) / math.log(m / n):.2f} (1 is linear)")
 
 
