@@ -237,8 +237,8 @@ def run_components(store: Store, run: str, division: Division, *, workers: int, 
     """
     groups = division.groups
     edges = sum(store.meta("work/dedup-edges", edges_key(run, group))["edges"] for group in range(groups))
-    parts = division.clusters or -(-max(edges, 1) * EDGE_BYTES // division.budget)
-    shared = {"run": run, "groups": groups, "parts": parts, "limit": division.budget // 6}
+    parts = division.clusters or -(-max(edges, 1) * EDGE_BYTES // division.held)
+    shared = {"run": run, "groups": groups, "parts": parts, "limit": division.outbox}
     keys = [labels_key(run, part, parts) for part in range(parts)]
 
     def do(step: type[Step], todo: list[dict[str, Any]], label: str) -> None:

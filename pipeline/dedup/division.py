@@ -29,10 +29,11 @@ GROUP_DOCUMENTS = 100_000
 #: The same of a task of the band join, and of a range of hashes.
 JOIN_DOCUMENTS, RANGE_DOCUMENTS = 50_000, 4_000_000
 
-#: Bytes a task holds at its peak for a row that it sorts with its key: columns, order, sorted copies.
-SORT_BYTES = 80
-#: Bytes of the candidate pairs of one document at worst: partners in every band, columns, order and sorted copies.
-PAIR_BYTES = BANDS * (NEIGHBOURS + 1) * 16 * 3
+#: Bytes a task holds at its peak for a row that it sorts by key, if all keys are shared: columns, order, sorted copies.
+SORT_BYTES = 100
+#: The same for a candidate pair, and how many of these a document can have at worst: other partners in every band.
+PAIR_BYTES = 100
+MOST_PAIRS = BANDS * (NEIGHBOURS + 1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Division:
     :param starts: number of the first shard of each group of shards, the first being 0.
     :param hashes: ranges of the exact hash.
     :param joins: parts of the band join: blocks of bands up to :data:`BANDS`, beyond that a multiple of it, ranges of each band's keys.
-    :param budget: bytes a task may hold besides the program itself.
+    :param budget: bytes a task may hold besides the program itself: half of it rows it works on, half rows it is about to send.
     :param clusters: parts of the graph of verified pairs; None to find out from their number.
     """
 
@@ -79,7 +80,7 @@ class Division:
         # a shard belongs to the group that its last document falls into
         group = np.maximum(ends - 1, 0) // size
         starts = [i for i in range(len(rows)) if i == 0 or group[i] != group[i - 1]]
-        ranges = -(-max(total, 1) // min(RANGE_DOCUMENTS, max(1, budget // SORT_BYTES)))
+        ranges = -(-max(total, 1) // min(RANGE_DOCUMENTS, max(1, budget // 2 // SORT_BYTES)))
         blocks = min(BANDS, -(-max(total, 1) // JOIN_DOCUMENTS))
         return cls(starts, ranges, blocks if ranges == 1 else BANDS * ranges, budget)
 
@@ -90,6 +91,16 @@ class Division:
     def to_json(self) -> dict[str, Any]:
         """For a task."""
         return asdict(self)
+
+    @property
+    def held(self) -> int:
+        """Bytes of rows a task may work on at once."""
+        return self.budget // 2
+
+    @property
+    def outbox(self) -> int:
+        """Bytes of rows a task may have ready to send, all its outboxes together: three times as much while they are sorted."""
+        return self.budget // 6
 
     def key(self, clusters: str) -> str:
         """Prefix of what goes from step to step: another division passes other tables.
@@ -135,19 +146,21 @@ def _range_of(hashes: npt.NDArray[np.uint64], ranges: int) -> npt.NDArray[np.int
     return (((hashes >> np.uint64(32)) * np.uint64(ranges)) >> np.uint64(32)).astype(np.int64)
 
 
-def windows(shards: list[Shard], budget: int) -> Iterator[tuple[int, int]]:
-    """Cut the documents of a group into runs whose candidate pairs fit, however many there are.
+def windows(shards: list[Shard], pairs: int, held: int) -> Iterator[tuple[int, int]]:
+    """Cut the documents of a group into runs whose candidate pairs fit, whichever documents have them.
 
+    :param pairs: how many there are.
+    :param held: bytes they may take.
     :returns: first document of each run, and the first after it.
     """
-    most = max(1, budget // PAIR_BYTES)
-    low, held = shards[0].number << 32, 0
-    for shard in shards:
+    most = max(1, held // (PAIR_BYTES * MOST_PAIRS))
+    low, count = shards[0].number << 32, 0
+    for shard in shards if pairs * PAIR_BYTES > held else ():
         first = shard.number << 32
         for row in range(0, shard.rows, most):
-            count = min(most, shard.rows - row)
-            if held + count > most:
+            more = min(most, shard.rows - row)
+            if count + more > most:
                 yield low, first + row
-                low, held = first + row, 0
-            held += count
+                low, count = first + row, 0
+            count += more
     yield low, (shards[-1].number + 1) << 32

@@ -59,7 +59,7 @@ class HashStep(Step):
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         division = Division(**task["division"])
-        with hashes(task["run"], division).outbox(store, task["part"], division.budget // 6) as outbox:
+        with hashes(task["run"], division).outbox(store, task["part"], division.outbox) as outbox:
             for docs, batch in read_signatures(store, [Shard(*shard) for shard in task["shards"]], ["exact", "words"]):
                 exact, words = (np.asarray(batch[name]) for name in ("exact", "words"))
                 # A document without words (symbols only) has nothing to compare: it is its own group.
@@ -83,7 +83,7 @@ class CopiesStep(Step):
         with store.write("work/dedup-exact", copies_key(run, part)) as (folder, meta):
             pq.write_table(pa.table([doc, group], schema=COPIES_SCHEMA), folder / "copies.parquet")
             meta.update(copies=len(doc))
-        with copies(run, division).outbox(store, part, division.budget // 6) as outbox:
+        with copies(run, division).outbox(store, part, division.outbox) as outbox:
             outbox.put(division.group_of(doc), doc=doc)
 
 

@@ -10,6 +10,7 @@ all its pairs and would make one part grow with it. The group of the earlier doc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class KeyStep(Step):
         (known,) = columns(copies(run, division).receive(store, part), "doc")
         known.sort()
         shards = [Shard(*shard) for shard in task["shards"]]
-        with band_keys(run, division).outbox(store, part, division.budget // 6) as outbox:
+        with band_keys(run, division).outbox(store, part, division.outbox) as outbox:
             for docs, batch in read_signatures(store, shards, ["words", "bands"]):
                 here = known[np.searchsorted(known, docs[0]) : np.searchsorted(known, docs[-1], side="right")]
                 stands = np.asarray(batch["words"]) > 0
@@ -70,18 +71,18 @@ class CandidateStep(Step):
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         division, run, part = Division(**task["division"]), task["run"], task["part"]
-        limit = division.budget // 12
-        found: list[tuple[np.ndarray, np.ndarray]] = []
+        limit = division.outbox // 2
         with (
             candidates(run, division).outbox(store, part, limit) as pairs,
             asked(run, division).outbox(store, part, limit) as requests,
         ):
+            found: list[tuple[np.ndarray, np.ndarray]] = []
             for band in division.bands_of(part):
-                keys, docs = _of_band(store, band_keys(run, division), part, band)
-                found.append(bucket_pairs(keys, docs))
-                if sum(a.nbytes + b.nbytes for a, b in found) >= limit:
-                    _send(division, found, pairs, requests)
-                    found = []
+                for a, b in bucket_pairs(*_of_band(store, band_keys(run, division), part, band), limit // 256):
+                    found.append((a, b))
+                    if sum(a.nbytes + b.nbytes for a, b in found) >= limit // 4:
+                        _send(division, found, pairs, requests)
+                        found = []
             if found:
                 _send(division, found, pairs, requests)
 
@@ -106,12 +107,13 @@ def _send(division: Division, found: list[tuple[np.ndarray, np.ndarray]], pairs:
 
 
 def bucket_pairs(
-    keys: npt.NDArray[np.uint64], docs: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    keys: npt.NDArray[np.uint64], docs: npt.NDArray[np.int64], rows: int
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Pairs of documents with the same key.
 
     :param keys, docs: (n) key and number of each document.
-    :returns: int64 (m) earlier and int64 (m) later document of each pair, a pair once: in the order of a bucket each with the first
+    :param rows: how many documents' pairs to give at once, at least.
+    :returns: int64 (m) earlier and int64 (m) later document of pairs, a pair once: in the order of a bucket each document with the first
         and with the :data:`NEIGHBOURS` before it.
     """
     shared = with_equals(keys)
@@ -121,10 +123,11 @@ def bucket_pairs(
     new = np.ones(len(keys), bool)
     new[1:] = keys[1:] != keys[:-1]
     first = first_of_run(new)
-    at = np.arange(len(keys))
-    a, b = [docs[first[~new]]], [docs[~new]]
-    for back in range(1, NEIGHBOURS + 1):
-        has = at[at - back > first]
-        a.append(docs[has - back])
-        b.append(docs[has])
-    return np.concatenate(a), np.concatenate(b)
+    for start in range(0, len(docs), max(1000, rows)):
+        at = np.arange(start, min(start + max(1000, rows), len(docs)))
+        a, b = [], []
+        # the first of a bucket has none before it; the first is not given again as one of the few before
+        for before, has in ((first[at], ~new[at]), *((at - n, at - n > first[at]) for n in range(1, NEIGHBOURS + 1))):
+            a.append(docs[before[has]])
+            b.append(docs[at[has]])
+        yield np.concatenate(a), np.concatenate(b)

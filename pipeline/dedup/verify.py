@@ -41,9 +41,11 @@ class ShingleStep(Step):
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         division, run, part = Division(**task["division"]), task["run"], task["part"]
         shards = [Shard(*shard) for shard in task["shards"]]
-        with shingles(run, division).outbox(store, part, division.budget // 6) as outbox:
-            for low, high in windows(shards, division.budget):
-                docs, groups = _wanted(store, run, division, part, low, high)
+        with shingles(run, division).outbox(store, part, division.outbox) as outbox:
+            compared, requests = candidates(run, division), asked(run, division)
+            rows = 2 * _count(store, compared, part) + _count(store, requests, part)
+            for low, high in windows(shards, rows, division.held):
+                docs, groups = _wanted(store, compared, requests, part, low, high)
                 for shard in shards:
                     first = shard.number << 32
                     start, stop = np.searchsorted(docs, [first, first + shard.rows])
@@ -51,17 +53,22 @@ class ShingleStep(Step):
                         _send(store, shard.documents, docs[start:stop] - first, groups[start:stop], first, outbox)
 
 
+def _count(store: Store, exchange: Exchange, part: int) -> int:
+    """Rows a part was sent."""
+    return sum(len(batch) for batch in exchange.receive(store, part))
+
+
 def _wanted(
-    store: Store, run: str, division: Division, part: int, low: int, high: int
+    store: Store, compared: Exchange, requests: Exchange, part: int, low: int, high: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Documents in [low, high) that are compared, and by which group; one that several compare is there as often."""
     docs, groups = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for batch in candidates(run, division).receive(store, part):
+    for batch in compared.receive(store, part):
         for column in (batch["a"], batch["b"]):
             here = _between(np.asarray(column), low, high)
             docs.append(here)
             groups.append(np.full(len(here), part))
-    for batch in asked(run, division).receive(store, part):
+    for batch in requests.receive(store, part):
         doc = np.asarray(batch["doc"])
         inside = (doc >= low) & (doc < high)
         docs.append(doc[inside])
@@ -100,9 +107,12 @@ class VerifyStep(Step):
             pa.OSFile(str(folder / "data.arrow"), "wb") as sink,
             pa.ipc.new_file(sink, EDGES_SCHEMA) as writer,
         ):
-            for low, high in windows([Shard(*shard) for shard in task["shards"]], division.budget):
-                a, b = _pairs(store, candidates(run, division), part, low, high)
-                good = sets.similarity(a, b, division.budget // 4) >= task["threshold"]
+            compared = candidates(run, division)
+            shards = [Shard(*shard) for shard in task["shards"]]
+            for low, high in windows(shards, _count(store, compared, part), division.held):
+                a, b = _pairs(store, compared, part, low, high)
+                # sets are held three times for a moment, and take the place of what others have ready to send
+                good = sets.similarity(a, b, division.outbox) >= task["threshold"]
                 # only who belongs together goes on, not every pair that says so
                 edges = compress(a[good], b[good])
                 n_candidates, n_verified, n_edges = (

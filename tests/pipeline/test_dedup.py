@@ -19,7 +19,7 @@ from pipeline.attributes import SIGNATURE_SCHEMA, Signature, read_documents
 from pipeline.console import Progress
 from pipeline.dedup import CLUSTERS_SCHEMA, run_dedup
 from pipeline.dedup.components import LabelStep, SpreadStep, StarStep
-from pipeline.dedup.division import MAX_GROUPS, PAIR_BYTES, SORT_BYTES, Division, Shard, windows
+from pipeline.dedup.division import MAX_GROUPS, MOST_PAIRS, PAIR_BYTES, SORT_BYTES, Division, Shard, windows
 from pipeline.dedup.exact import CopiesStep, HashStep
 from pipeline.dedup.join import CandidateStep, KeyStep, bucket_pairs
 from pipeline.dedup.verify import ShingleStep, VerifyStep
@@ -270,9 +270,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return folder, keys, {t: by_definition(shards, t, folder / f"{t}.parquet") for t in (0.75, None)}
 
 
-@pytest.mark.parametrize(
-    ("parts", "workers", "threshold"), [(1, 1, 0.75), (3, 1, 0.75), (17, 1, 0.75), (3, 2, 0.75), (3, 1, None)]
-)
+@pytest.mark.parametrize(("parts", "workers", "threshold"), [(1, 1, 0.75), (17, 1, 0.75), (3, 2, 0.75), (3, 1, None)])
 def test_clusters_do_not_depend_on_the_division(
     corpus: Corpus, parts: int, workers: int, threshold: float | None, tmp_path: Path
 ) -> None:
@@ -341,8 +339,8 @@ def test_division_follows_documents_and_memory() -> None:
     for budget in (10**8, 10**9, 10**10):
         division = Division.of([20_000] * 50_000, budget)
         # what meets in one band of a part of the join, and in one range of hashes
-        assert 10**9 / (division.joins // BANDS) * SORT_BYTES <= budget
-        assert 10**9 / division.hashes * SORT_BYTES <= budget
+        assert 10**9 / (division.joins // BANDS) * SORT_BYTES <= budget / 2
+        assert 10**9 / division.hashes * SORT_BYTES <= budget / 2
     assert Division.of([0], 10**9).groups == 1
 
 
@@ -358,17 +356,21 @@ def test_a_key_has_one_place_to_meet(parts: int) -> None:
 
 def test_windows_cover_a_group_within_the_budget() -> None:
     shards = [Shard(3, 250, "", ""), Shard(4, 0, "", ""), Shard(5, 40, "", ""), Shard(6, 30, "", "")]
-    cut = list(windows(shards, 100 * PAIR_BYTES))
+    held = 100 * PAIR_BYTES * MOST_PAIRS
+    assert list(windows(shards, 100 * MOST_PAIRS, held)) == [(3 << 32, 7 << 32)]
+    cut = list(windows(shards, 100 * MOST_PAIRS + 1, held))
     assert cut[0][0] == 3 << 32 and cut[-1][1] == 7 << 32
     assert all(a[1] == b[0] for a, b in pairwise(cut))
     docs = np.concatenate([(shard.number << 32) + np.arange(shard.rows) for shard in shards])
-    held = [int(((docs >= low) & (docs < high)).sum()) for low, high in cut]
-    assert sum(held) == 320 and max(held) <= 100 and min(held) > 0
+    within = [int(((docs >= low) & (docs < high)).sum()) for low, high in cut]
+    assert sum(within) == 320 and max(within) <= 100 and min(within) > 0
 
 
 def test_a_bucket_costs_its_size_times_a_constant() -> None:
     docs = np.arange(100_000)
-    a, b = bucket_pairs(np.full(len(docs), 7, np.uint64), docs)
+    parts = list(bucket_pairs(np.full(len(docs), 7, np.uint64), docs, 30_000))
+    a, b = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    assert len(parts) == 4
     assert len(a) == 4 * len(docs) - 10 and len(set(zip(a.tolist(), b.tolist(), strict=True))) == len(a)
     assert np.bincount(b).max() == 4  # by the later document no part grows with the bucket
 
