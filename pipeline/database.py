@@ -62,6 +62,11 @@ def _mix(ids: pa.Array, salts: pa.Array) -> pa.Array:
     return pa.array(mix_ids(np.asarray(ids), salts[0].as_py()))
 
 
+def memory_bytes(limit: str) -> int:
+    """Bytes of a memory limit as recipes state it, e.g. ``2GB`` (decimal, as DuckDB takes it)."""
+    return int(float(limit[:-2]) * {"MB": 10**6, "GB": 10**9}[limit[-2:]])
+
+
 def text(value: str) -> str:
     """A SQL text."""
     return "'" + value.replace("'", "''") + "'"
