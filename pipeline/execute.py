@@ -46,22 +46,23 @@ os.register_at_fork(after_in_child=_die_with_parent)
 class Step(PipelineStep):
     """A stage as datatrove runs it.
 
-    :param store: root of the store.
+    :param store: where results go; tasks get it pickled.
     :param tasks: JSON-lines file, one task a line.
     """
 
     type = "wellmix"
     name = "step"
 
-    def __init__(self, store: Path, tasks: Path) -> None:
+    def __init__(self, store: Store, tasks: Path) -> None:
         super().__init__()
-        self.store_root, self.tasks_file = store, tasks
+        self.store, self.tasks_file = store, tasks
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Do task ``rank``."""
         with self.tasks_file.open() as file:
             line = next(line for i, line in enumerate(file) if i == rank)
-        self.run_task(Store(self.store_root), json.loads(line))
+        with self.store.using():
+            self.run_task(self.store, json.loads(line))
 
     @abstractmethod
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
@@ -94,7 +95,7 @@ def run_step(
         if workers > 1:
             start_server()
         executor = LocalPipelineExecutor(
-            pipeline=[step(store.root, file)],
+            pipeline=[step(store, file)],
             tasks=len(tasks),
             workers=workers,
             logging_dir=str(folder),

@@ -62,15 +62,16 @@ class CandidateStep(Step):
 def run_curate(
     recipe_path: Path,
     *,
-    out: Path | None = None,
-    store_root: Path = Path(".wellmix/store"),
+    out: Path | str | None = None,
+    store_root: Path | str = Path(".wellmix/store"),
     workers: int | None = None,
     overrides: list[str] | None = None,
     show_progress: bool = True,
 ) -> SetResult:
     """Make the set of a recipe, doing only what is not done yet.
 
-    :param out: output folder; default ``shards/<name of the recipe>``.
+    :param out: output folder, or fsspec URL; default ``shards/<name of the recipe>``.
+    :param store_root: folder or fsspec URL of the store.
     :param workers: processes; default one a core.
     :param overrides: ``path=value`` texts.
     :raises UserError: anything the user can mend.
@@ -92,7 +93,7 @@ def _run(
     constitution: Constitution,
     decisions: Decisions,
     store: Store,
-    out: Path,
+    out: Path | str,
     workers: int,
     progress: Progress,
     started: float,
