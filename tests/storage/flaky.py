@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import random
+import re
 import socket
 import struct
 import threading
@@ -82,7 +83,7 @@ class FlakyProxy:
             def handle_all(self) -> None:
                 proxy._handle(self)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_all
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_all  # noqa: N815 - the library's names
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
@@ -103,7 +104,9 @@ class FlakyProxy:
         with self._guard:
             number = self._counts[method, path]
             self._counts[method, path] += 1
-        draw = random.Random(f"{self.plan.seed}:{method}:{path}:{number}")
+        # buckets and uploads have other names each time
+        same = re.sub(r"^/[^/?]*|uploadId=[^&]*", "", path)
+        draw = random.Random(f"{self.plan.seed}:{method}:{same}:{number}")
         if "partNumber=" in path and method == "PUT" and number == 0 and draw.random() < self.plan.parts:
             return "error"
         return draw.choice(self.plan.faults) if draw.random() < self.plan.rate else None
