@@ -45,16 +45,52 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 StoreOption = Annotated[
-    Path,
+    str,
     typer.Option(
         "--store",
         envvar="WELLMIX_STORE",
-        help="Folder of intermediate results; a second run reuses them.",
+        help="Folder, or fsspec URL such as s3://bucket/prefix, of intermediate results; a second run reuses them.",
         show_default=True,
     ),
 ]
-DEFAULT_STORE = Path(".wellmix/store")
-Out = Annotated[Path | None, typer.Option("--out", help="Output folder [default: shards/NAME].", show_default=False)]
+DEFAULT_STORE = ".wellmix/store"
+
+
+def _for_all_processes(name: str) -> Any:
+    """Callback of an option that workers, too, read from the environment."""
+
+    def keep(value: str | None) -> str | None:
+        if value is not None:
+            os.environ[name] = str(value)
+        return value
+
+    return keep
+
+
+StoreCache = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        envvar="WELLMIX_CACHE",
+        callback=_for_all_processes("WELLMIX_CACHE"),
+        help="Folder on this machine for what is fetched from a store at a URL [default: ~/.cache/wellmix].",
+        show_default=False,
+    ),
+]
+CacheSize = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-size",
+        envvar="WELLMIX_CACHE_SIZE",
+        metavar="SIZE",
+        callback=_for_all_processes("WELLMIX_CACHE_SIZE"),
+        help="Room for it, such as 500GB; what was not used for longest goes first [default: no limit].",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    str | None, typer.Option("--out", help="Output folder, or fsspec URL [default: shards/NAME].", show_default=False)
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes [default: one a core].", show_default=False)
 ]
@@ -111,6 +147,8 @@ def mix(
     recipe: Annotated[Path, typer.Argument(help="Recipe file.", show_default=False)],
     out: Out = None,
     store: StoreOption = DEFAULT_STORE,
+    cache: StoreCache = None,
+    cache_size: CacheSize = None,
     workers: Workers = None,
     executor: ExecutorOption = "local",
     overrides: Overrides = None,
@@ -122,11 +160,8 @@ def mix(
     """
     from pipeline.server import start_server
 
-    if (
-        executor == "local"
-        and (workers or os.cpu_count() or 1) > 1
-        and not ((out or Path("shards") / recipe.stem) / "manifest.json").exists()
-    ):
+    parallel = executor == "local" and (workers or os.cpu_count() or 1) > 1
+    if parallel and not Path(out or f"shards/{recipe.stem}", "manifest.json").exists():
         # A first run has work for workers: what they load, they load while this process does.
         start_server()
     from pipeline.mix import run_mix
@@ -143,6 +178,8 @@ def curate(
     recipe: Annotated[Path, typer.Argument(help="Recipe of a set.", show_default=False)],
     out: Out = None,
     store: StoreOption = DEFAULT_STORE,
+    cache: StoreCache = None,
+    cache_size: CacheSize = None,
     workers: Workers = None,
     executor: ExecutorOption = "local",
     overrides: Overrides = None,
@@ -254,7 +291,7 @@ def _print_notes(notes: list[str]) -> None:
 
 @app.command()
 def publish(
-    output: Annotated[Path, typer.Argument(help="Output folder of a mix or set.", show_default=False)],
+    output: Annotated[str, typer.Argument(help="Output folder of a mix or set, or its URL.", show_default=False)],
     to: Annotated[
         Path,
         typer.Option(
@@ -289,11 +326,12 @@ def publish(
 
     Example: `wellmix publish shards/sample --to /tmp/sample-dataset --contact data@example.org`
     """
+    from pipeline.output import local_copy
     from pipeline.publish.push import push as send
     from pipeline.publish.stage import stage
 
     staged = stage(
-        output, to, contact=contact, creator=creator, repo=push, parent=parent, date=date, by_row=by_row,
+        local_copy(output), to, contact=contact, creator=creator, repo=push, parent=parent, date=date, by_row=by_row,
         endpoint=endpoint if push else None,
     )  # fmt: skip
     rows = ", ".join(f"{name} {sum(splits.values()):,}" for name, splits in staged.rows.items())
@@ -324,8 +362,8 @@ def publish(
 
 @app.command()
 def diff(
-    a: Annotated[Path, typer.Argument(help="Output or publication.", show_default=False)],
-    b: Annotated[Path, typer.Argument(help="Another of the same kind.", show_default=False)],
+    a: Annotated[str, typer.Argument(help="Output or publication, or an output's URL.", show_default=False)],
+    b: Annotated[str, typer.Argument(help="Another of the same kind.", show_default=False)],
     json: Json = False,
 ) -> None:
     """Tell what came, went and changed between two outputs. Exit code 0 whether they differ or not.
@@ -333,8 +371,9 @@ def diff(
     Example: `wellmix diff shards/sample shards/sample-2`
     """
     from pipeline.diff import diff_outputs, print_diff
+    from pipeline.output import local_copy
 
-    found = diff_outputs(a, b)
+    found = diff_outputs(local_copy(a), local_copy(b))
     if json:
         _print_json(found.summary())
     print_diff(found)
@@ -464,6 +503,8 @@ def ablate(
     recipe: Annotated[Path, typer.Argument(help="Ablation file.", show_default=False)],
     out: Out = None,
     store: StoreOption = DEFAULT_STORE,
+    cache: StoreCache = None,
+    cache_size: CacheSize = None,
     workers: Workers = None,
     executor: ExecutorOption = "local",
     overrides: Overrides = None,
@@ -592,11 +633,13 @@ def sources(
 
 @app.command()
 def explain(
-    out: Annotated[Path, typer.Argument(help="Output folder of a mix.", show_default=False)],
+    out: Annotated[str, typer.Argument(help="Output folder of a mix, or its URL.", show_default=False)],
     document: Annotated[
         str, typer.Argument(metavar="ID", help="Document id, or its first digits.", show_default=False)
     ],
     store: StoreOption = DEFAULT_STORE,
+    cache: StoreCache = None,
+    cache_size: CacheSize = None,
     json: Json = False,
 ) -> None:
     """Tell one document's whole story: source, licence, locator, scores, duplicates, every decision.

@@ -1,8 +1,9 @@
 """Emit: the plan becomes shards. Two steps, neither of which holds more than one shard in memory.
 
 *Scatter*: a task a shard of documents picks its planned rows and writes them, sorted by output shard, as one Arrow file with a batch
-an output shard. *Gather*: a task an output shard takes its batch from each of those files, sorts by position and writes the formats.
-The order is the plan's, so bytes do not depend on how many workers there are.
+an output shard (an artifact of stage ``work/scatter``, so tasks may run on different machines). *Gather*: a task an output shard takes
+its batch from each of those files, sorts by position and writes the formats. The order is the plan's, so bytes do not depend on how
+many workers there are.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from pipeline.tables import read, read_between
 from pipeline.tokens import load_tokenizer
 
 EMIT_VERSION = 2
+
+#: Stage of what goes from scatter to gather.
+SCATTER = "work/scatter"
 
 SCORE_FIELDS = ["relevance", "support", *(f"facet_{name}" for name in FACETS), "safety_disclosure"]
 
@@ -61,7 +65,7 @@ class ScatterStep(Step):
 
     @staticmethod
     def _scatter(
-        store: Store, plan_name: str, outputs: list[list[Any]], shard: int, documents: str, catalog: str, out: str
+        store: Store, plan_name: str, outputs: list[list[Any]], shard: int, documents: str, catalog: str, key: str
     ) -> None:
         places = read_between(store.path("plan", plan_name) / "plan.parquet", "shard", shard, shard)
         places = _of_outputs(places, outputs).sort_by([("row", "ascending"), ("epoch", "ascending")])
@@ -84,7 +88,11 @@ class ScatterStep(Step):
         starts = [i for i in range(len(outs)) if i == 0 or outs[i] != outs[i - 1]]
         index = {f"{outs[i][0]}-{outs[i][1]}": str(n) for n, i in enumerate(starts)}
         schema = table.schema.with_metadata(index)
-        with pa.OSFile(out, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        with (
+            store.write(SCATTER, key) as (folder, _),
+            pa.OSFile(str(folder / "rows.arrow"), "wb") as sink,
+            pa.ipc.new_file(sink, schema) as writer,
+        ):
             for start, stop in zip(starts, [*starts[1:], len(outs)], strict=True):
                 writer.write_table(table.slice(start, stop - start), max_chunksize=stop - start)
 
@@ -121,8 +129,8 @@ class GatherStep(Step):
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         label = f"{task['split']}-{task['out']}".encode()
         parts: list[pa.Table] = []
-        for path in task["parts"]:
-            with pa.memory_map(path) as source:
+        for folder in store.paths(SCATTER, task["parts"]):
+            with pa.memory_map(str(folder / "rows.arrow")) as source:
                 reader = pa.ipc.open_file(source)
                 if (number := (reader.schema.metadata or {}).get(label)) is not None:
                     parts.append(pa.Table.from_batches([reader.get_batch(int(number))]).replace_schema_metadata())
@@ -178,32 +186,33 @@ def run_emit(
     todo = [(o, key) for o, key in zip(outputs, keys, strict=True) if not store.has("shard", key)]
     if not todo:
         return keys
-    with store.scratch("scatter") as scratch:
-        numbers = [[o["split"], o["out"]] for o, _ in todo]
-        places = read(store.path("plan", plan) / "plan.parquet", ["shard", "split", "out"])
-        used = pc.unique(_of_outputs(places, numbers)["shard"]).to_pylist()
-        parts = [scratch / f"{shard}.arrow" for shard in sorted(used)]
-        parts_of = [
-            {"shard": shard, "documents": shards[shard][0], "catalog": shards[shard][1], "out": str(part)}
-            for shard, part in zip(sorted(used), parts, strict=True)
-        ]
-        # Many shards are small: a few tasks for each worker cost less than a task for each shard.
-        size = -(-len(parts_of) // (workers * 4))
-        scatter = [
-            {"plan": plan, "outputs": numbers, "shards": parts_of[i : i + size]} for i in range(0, len(parts_of), size)
-        ]
-        run_step(ScatterStep, store, scatter, workers=workers, progress=progress, label="pick documents")
-        gather = [
-            {
-                "split": output["split"],
-                "out": output["out"],
-                "rows": output["rows"],
-                "key": key,
-                "parts": [str(part) for part in parts],
-                "formats": formats,
-                "tokenizer": tokenizer,
-            }
-            for output, key in todo
-        ]
-        run_step(GatherStep, store, gather, workers=workers, progress=progress, label="write shards")
+    numbers = [[o["split"], o["out"]] for o, _ in todo]
+    places = read(store.path("plan", plan) / "plan.parquet", ["shard", "split", "out"])
+    used = sorted(pc.unique(_of_outputs(places, numbers)["shard"]).to_pylist())
+    # what is picked depends on which shards are to be written, and so does its key
+    parts = [make_key("scatter", EMIT_VERSION, plan=plan, outputs=numbers, shard=shard) for shard in used]
+    parts_of = [
+        {"shard": shard, "documents": shards[shard][0], "catalog": shards[shard][1], "key": part}
+        for shard, part in zip(used, parts, strict=True)
+        if not store.has(SCATTER, part)
+    ]
+    # Many shards are small: a few tasks for each worker cost less than a task for each shard.
+    size = max(1, -(-len(parts_of) // (workers * 4)))
+    scatter = [
+        {"plan": plan, "outputs": numbers, "shards": parts_of[i : i + size]} for i in range(0, len(parts_of), size)
+    ]
+    run_step(ScatterStep, store, scatter, workers=workers, progress=progress, label="pick documents")
+    gather = [
+        {
+            "split": output["split"],
+            "out": output["out"],
+            "rows": output["rows"],
+            "key": key,
+            "parts": parts,
+            "formats": formats,
+            "tokenizer": tokenizer,
+        }
+        for output, key in todo
+    ]
+    run_step(GatherStep, store, gather, workers=workers, progress=progress, label="write shards")
     return keys

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,11 +27,12 @@ from datatrove.io import get_datafolder
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
-from pipeline.cluster import current, run_on_cluster
+from pipeline.cluster import Cluster, current, run_on_cluster
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
 from sources.errors import UserError
+from sources.remote import is_url
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
@@ -51,23 +53,23 @@ os.register_at_fork(after_in_child=_die_with_parent)
 class Step(PipelineStep):
     """A stage as datatrove runs it.
 
-    :param store: root of the store.
+    :param store: where results go; workers get it pickled.
     :param folder: of this run of the step, which all workers see: ``tasks.jsonl`` holds one job a line, each a list of tasks.
     """
 
     type = "wellmix"
     name = "step"
 
-    def __init__(self, store: Path, folder: str) -> None:
+    def __init__(self, store: Store, folder: str) -> None:
         super().__init__()
-        self.store_root, self.folder = store, folder
+        self.store, self.folder = store, folder
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Do the tasks of job ``rank``."""
-        store = Store(self.store_root)
         try:
             for task in json.loads(_jobs(self.folder)[rank]):
-                self.run_task(store, task)
+                with self.store.using():
+                    self.run_task(self.store, task)
         except Exception as error:
             with get_datafolder(self.folder).open(f"failures/{rank:05d}.json", "w") as file:
                 json.dump(_told(error), file)
@@ -141,13 +143,13 @@ def run_step(
     n = cluster.jobs(len(tasks), workers)
     # neighbours together: they are of one source, and a bar shows them
     jobs = [tasks[len(tasks) * i // n : len(tasks) * (i + 1) // n] for i in range(n)]
-    with store.scratch(f"run-{step.name}") as scratch:
-        folder = str(scratch.absolute())
-        (scratch / "tasks.jsonl").write_text("".join(json.dumps(job) + "\n" for job in jobs), "utf-8")
-        made = step(store.root.absolute(), folder)
-        weights = [sum(max(1, weight(task)) for task in job) for job in jobs]
-        groups = [group(job[0]) if group else None for job in jobs]
-        with _watch(scratch / "completions", weights, groups, progress, label), _as_running():
+    weights = [sum(max(1, weight(task)) for task in job) for job in jobs]
+    groups = [group(job[0]) if group else None for job in jobs]
+    with _folder(store, cluster, step.name) as folder:
+        with get_datafolder(folder).open("tasks.jsonl", "w") as file:
+            file.write("".join(json.dumps(job) + "\n" for job in jobs))
+        made = step(store if is_url(store.location) else Store(store.root.absolute()), folder)
+        with _watch(folder, weights, groups, progress, label), _as_running():
             if cluster.kind == "local":
                 _run_here(made, n, folder, min(workers, n))
             else:
@@ -160,6 +162,17 @@ def run_step(
                     label=label,
                     failures=lambda: _raise_failures(folder),
                 )
+
+
+@contextmanager
+def _folder(store: Store, cluster: Cluster, name: str) -> Iterator[str]:
+    """The folder of a run of a step, which all its workers see."""
+    if cluster.kind == "local" or not is_url(store.location):
+        with store.scratch(f"run-{name}") as scratch:
+            yield str(scratch.absolute())
+    else:
+        # swept with the other tables between steps
+        yield store.shared(f"work/run-{name}-{uuid.uuid4().hex[:8]}")
 
 
 def _run_here(step: Step, jobs: int, folder: str, workers: int) -> None:
@@ -186,13 +199,14 @@ class _watch:  # noqa: N801 - used as a with-statement
 
     def __init__(
         self,
-        folder: Path,
+        folder: str,
         weights: list[int],
         groups: list[str | None],
         progress: Progress,
         label: str,
     ) -> None:
         self._folder, self._progress, self._label = folder, progress, label
+        self._far = is_url(folder)
         self._weights, self._groups = weights, groups
         self._stop = threading.Event()
         self._lost = False
@@ -213,14 +227,16 @@ class _watch:  # noqa: N801 - used as a with-statement
             ) from None
 
     def _done(self) -> list[int]:
+        if self._far:
+            return [int(name.rsplit("/", 1)[-1]) for name in get_datafolder(self._folder).list_files("completions")]
         try:
-            return [int(name) for name in os.listdir(self._folder)]
+            return [int(name) for name in os.listdir(f"{self._folder}/completions")]
         except OSError:
             return []
 
     def _follow(self) -> None:
         workers: set[Any] = set()
-        while not self._stop.wait(0.2):
+        while not self._stop.wait(5.0 if self._far else 0.2):
             self._progress.update(self._label, self._done())
             workers.update(multiprocess.active_children())
             if not self._lost and any((w.exitcode or 0) < 0 and w.exitcode != -signal.SIGTERM for w in workers):

@@ -8,15 +8,15 @@ from typing import Any
 
 from pipeline.attributes import read_documents
 from pipeline.output import read_manifest
-from pipeline.store import Store
+from pipeline.store import Store, open_store, there_is_a_store
 from pipeline.tables import read, read_between
 from sources.errors import UserError
 
 
-def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
+def explain(out: Path | str, document: str, store_root: Path | str) -> dict[str, Any]:
     """Everything known about a document that a mix considered, whether it is in the mix or not; of a set, about a candidate.
 
-    :param out: output folder of a mix or set.
+    :param out: output folder of a mix or set, or its URL.
     :param document: its id, or the first 8 or more digits of it.
     :returns: ``document`` (source, licence, locator, ...), ``scores``, ``quality``, ``duplicates``, ``decision``, ``places`` (split, shard
         number and position of each copy) and ``text``.
@@ -37,7 +37,7 @@ def explain(out: Path, document: str, store_root: Path) -> dict[str, Any]:
 
         return explain_set(out, manifest, document, store_root)
     lineage = manifest["lineage"]
-    if not store_root.is_dir() or not (store := Store(store_root)).has("plan", lineage["plan"]):
+    if not there_is_a_store(store_root) or not (store := open_store(store_root)).has("plan", lineage["plan"]):
         raise UserError("the store this mix was made with is not here", where=store_root, fix="name it with --store")
 
     low, high = int(document.ljust(16, "0")[:16], 16), int(document.ljust(16, "f")[:16], 16)

@@ -78,8 +78,8 @@ class ShardStep(Step):
 def run_mix(
     recipe_path: Path,
     *,
-    out: Path | None = None,
-    store_root: Path = Path(".wellmix/store"),
+    out: Path | str | None = None,
+    store_root: Path | str = Path(".wellmix/store"),
     workers: int | None = None,
     executor: str | None = None,
     overrides: list[str] | None = None,
@@ -87,7 +87,8 @@ def run_mix(
 ) -> MixResult:
     """Make the mix of a recipe, doing only what is not done yet.
 
-    :param out: output folder; default ``shards/<name of the recipe>``.
+    :param out: output folder, or fsspec URL; default ``shards/<name of the recipe>``.
+    :param store_root: folder or fsspec URL of the store.
     :param workers: processes, or jobs of a cluster, at once; default one a core.
     :param executor: where steps run: ``local``, ``ray``, ``slurm`` or a YAML file (:mod:`pipeline.cluster`).
     :param overrides: ``path=value`` texts, see :func:`pipeline.recipe.load_recipe`.
@@ -105,7 +106,7 @@ def _run(
     folder: Path,
     cards: dict[str, Card],
     store: Store,
-    out: Path,
+    out: Path | str,
     workers: int,
     progress: Progress,
     started: float,
@@ -299,8 +300,8 @@ def _check_sources(store: Store, recipe: Recipe, shards: list[Shard]) -> None:
     """A source that gave no document would silently turn the recipe into another one."""
     documents: Counter[str] = Counter(dict.fromkeys(recipe.sources, 0))
     reasons: dict[str, Counter[str]] = {name: Counter() for name in recipe.sources}
-    for shard in shards:
-        meta = store.meta("documents", shard.documents)
+    metas = store.metas("documents", [shard.documents for shard in shards])
+    for shard, meta in zip(shards, metas, strict=True):
         documents[shard.source] += meta["documents"]
         reasons[shard.source].update(meta["quarantined"] | meta["dropped"])
     for source, n in documents.items():

@@ -1,4 +1,8 @@
-"""The output folder: shards, manifest, ledger and quarantine list, put in place by one rename."""
+"""The output folder: shards, manifest, ledger and quarantine list, put in place by one rename.
+
+It may lie at an fsspec URL, too. There is no rename there, so the manifest goes first and comes back last: whoever reads one finds the
+files it names. What a folder holds while its manifest is away is marked as ours by :data:`UNFINISHED`.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +25,18 @@ from pipeline.emit import EMIT_VERSION, file_entry
 from pipeline.formats import FORMATS_VERSION, Written, shard_writer
 from pipeline.ingest import quarantined
 from pipeline.recipe import Recipe
+from pipeline.remote import RemoteFolder, cache_folder
 from pipeline.store import Store, make_key
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
+from sources.errors import UserError
 from sources.readers.base import FileRef
+from sources.remote import is_url
 
 SCHEMA_VERSION = 3
+
+#: An object that says that an output at a URL is being written.
+UNFINISHED = "unfinished.txt"
 
 #: Libraries whose version may show in the bytes.
 LIBRARIES = ("pyarrow", "duckdb", "datatrove", "ftfy", "zstandard", "numpy")
@@ -86,18 +96,36 @@ def card_facts(card: Card) -> dict[str, Any]:
     }
 
 
-def read_manifest(out: Path) -> dict[str, Any] | None:
-    """The manifest of an output folder; None if there is none, or another program's."""
+def read_manifest(out: Path | str) -> dict[str, Any] | None:
+    """The manifest of an output folder; None if there is none, or another program's.
+
+    :param out: folder or URL.
+    :raises OSError: the URL is out of reach.
+    """
     try:
-        manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+        manifest = json.loads(read_file(out, "manifest.json"))
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError):
+        if is_url(out):
+            raise
         return None
     return manifest if isinstance(manifest, dict) and {"schema_version", "key", "lineage"} <= manifest.keys() else None
 
 
-def is_current(out: Path, key: str) -> bool:
+def read_file(out: Path | str, name: str) -> bytes:
+    """A small file of an output folder.
+
+    :param out: folder or URL.
+    """
+    return RemoteFolder(str(out)).read(name) if is_url(out) else (Path(out) / name).read_bytes()
+
+
+def is_current(out: Path | str, key: str) -> bool:
     """Whether the folder already holds just the output of this key, with every file at its size."""
     manifest = read_manifest(out)
+    if isinstance(out, str):
+        return manifest is not None and manifest["key"] == key and _all_there(RemoteFolder(out), manifest)
     try:
         return (
             manifest is not None
@@ -120,15 +148,14 @@ def emission_key(versions: dict[str, str], tokenizer: str) -> str:
 
 
 def kept_shards(
-    out: Path, emission: str, outputs: list[dict[str, Any]], formats: list[str]
+    out: Path | str, emission: str, outputs: list[dict[str, Any]], formats: list[str]
 ) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    """The shards of an output folder that a new plan would write again, byte for byte.
+    """The shards of an output folder that a new plan would write again, byte for byte; none of one at a URL, which is uploaded whole.
 
     :param outputs: as the plan's meta lists them.
     :returns: by split and number, their files as the manifest has them.
     """
-    manifest = read_manifest(out)
-    if manifest is None or manifest.get("emission") != emission:
+    if isinstance(out, str) or (manifest := read_manifest(out)) is None or manifest.get("emission") != emission:
         return {}
     known: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for file in manifest["files"]:
@@ -144,15 +171,14 @@ def kept_shards(
 
 def _is_whole(out: Path, file: dict[str, Any]) -> bool:
     try:
-        with (out / file["path"]).open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest() == file["sha256"]
+        return _sha256(out / file["path"]) == file["sha256"]
     except OSError:
         return False
 
 
 def write_output(
     store: Store,
-    out: Path,
+    out: Path | str,
     recipe: Recipe,
     cards: dict[str, Card],
     files: dict[str, list[FileRef]],
@@ -165,18 +191,19 @@ def write_output(
 ) -> None:
     """Assemble the folder beside its place and swap it in.
 
+    :param out: folder or URL.
     :param written: keys of the ``shard`` artifacts; their files are moved out of the store.
     :param kept: files of the present folder that stay as they are, see :func:`kept_shards`.
     :raises LedgerError: the counts do not add up.
     """
     plan = store.meta("plan", lineage.plan)
     ledger = make_ledger(store, lineage, plan)
-    with replacing(out) as aside:
+    with replacing(out, store) as aside:
         entries: list[dict[str, Any]] = []
         fresh = iter(written)
         for output in plan["outputs"]:
             if (files_kept := kept.get((output["split"], output["out"]))) is not None:
-                place, files_here = out, files_kept
+                place, files_here = Path(out), files_kept
             else:
                 key = next(fresh)
                 place, files_here = store.path("shard", key), store.meta("shard", key)["files"]
@@ -191,8 +218,7 @@ def write_output(
         write_json(aside / "ledger.json", ledger)
         write_quarantine(store, [(s["source"], s["documents"]) for s in lineage.shards], aside / "quarantine.jsonl")
     # The folder has them now; the store keeps what is dear to compute, and these are not.
-    for key in written:
-        shutil.rmtree(store.path("shard", key), ignore_errors=True)
+    store.discard("shard", written)
 
 
 def _take(file: Path, target: Path) -> None:
@@ -233,7 +259,22 @@ def beside(place: Path) -> Path:
 
 
 @contextmanager
-def replacing(out: Path) -> Iterator[Path]:
+def replacing(out: Path | str, store: Store) -> Iterator[Path]:
+    """A folder that takes the place of ``out`` when the block ends without an error.
+
+    Beside it, and by a rename; of a URL, in the store's scratch, and uploaded (this machine needs room for the whole output).
+    """
+    if isinstance(out, str):
+        with store.scratch("output") as aside:
+            yield aside
+            upload(aside, RemoteFolder(out))
+        return
+    with replaced(out) as aside:
+        yield aside
+
+
+@contextmanager
+def replaced(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` that takes its place by a rename when the block ends without an error."""
     aside = beside(out)
     try:
@@ -247,6 +288,74 @@ def replacing(out: Path) -> Iterator[Path]:
             os.rename(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def upload(local: Path, folder: RemoteFolder) -> None:
+    """Put an output where another may lie, so that who reads a manifest finds the files it names.
+
+    :data:`UNFINISHED` comes, the old manifest goes, files come, what has no place in the new output goes, the new manifest comes,
+    :data:`UNFINISHED` goes. Whatever moment this ends at, the next run of the recipe starts over.
+
+    :raises OSError: what arrived is not what was written.
+    """
+    sizes = {p.relative_to(local).as_posix(): p.stat().st_size for p in sorted(local.rglob("*")) if p.is_file()}
+    folder.write(UNFINISHED, b"wellmix is writing here, or was stopped while it did; run it again\n")
+    folder.remove(["manifest.json"])
+    folder.abort_uploads(re.compile(""))
+    for name in sizes:
+        if name != "manifest.json":
+            folder.put(name, local / name)
+    there = {name: facts["size"] for name, facts in folder.find().items()}
+    for name, size in sizes.items():
+        if name != "manifest.json" and there.get(name) != size:
+            raise OSError(errno.EIO, f"{there.get(name, 0):,} of {size:,} bytes arrived", folder.place(name))
+    folder.remove(name for name in there if name not in sizes and name != UNFINISHED)
+    folder.put("manifest.json", local / "manifest.json")
+    folder.remove([UNFINISHED])
+
+
+def local_copy(out: Path | str) -> Path:
+    """An output folder on this machine: itself, or what lies at a URL, fetched below the user's cache and compared with its manifest.
+
+    :raises UserError: there is no output at the URL.
+    :raises OSError: what came is not what the manifest says.
+    """
+    if not is_url(out):
+        return Path(out)
+    folder = RemoteFolder(str(out))
+    manifest = read_manifest(folder.url)
+    if manifest is None:
+        raise UserError(
+            "there is no output here: it has no manifest.json of one", where=folder.url, fix="check the URL"
+        )
+    place = cache_folder(folder.url) / "output"
+    if is_current(place, manifest["key"]):
+        return place
+    sha256 = {file["path"]: file["sha256"] for file in manifest.get("files", [])}
+    with replaced(place) as aside:
+        for name, facts in folder.find().items():
+            folder.get(name, aside / name, facts["size"])
+            if name in sha256 and _sha256(aside / name) != sha256[name]:
+                raise OSError(errno.EIO, "the content is not what the manifest says", folder.place(name))
+    return place
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _all_there(folder: RemoteFolder, manifest: dict[str, Any]) -> bool:
+    there = {name: facts["size"] for name, facts in folder.find().items()}
+    try:
+        wanted = {file["path"]: file["bytes"] for file in manifest["files"]}
+    except (KeyError, TypeError):
+        return False
+    return (
+        {"ledger.json", "quarantine.jsonl"} <= there.keys()
+        and UNFINISHED not in there
+        and all(there.get(name) == size for name, size in wanted.items())
+    )
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -357,8 +466,8 @@ def ingest_ledger(store: Store, shards: list[tuple[str, str]]) -> dict[str, dict
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     details: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for source, key in shards:
-        meta = store.meta("documents", key)
+    metas = store.metas("documents", [key for _, key in shards])
+    for (source, _), meta in zip(shards, metas, strict=True):
         for name in ("records_in", "chars_in", "split_off", "documents", "chars_out", "cleaned", "deidentified"):
             counts[source][name] += meta[name]
         for name in ("dropped", "quarantined", "redactions"):
@@ -391,5 +500,6 @@ def write_quarantine(store: Store, shards: list[tuple[str, str]], path: Path) ->
     """
     with path.open("w", encoding="utf-8") as file:
         for source, key in shards:
-            for row in quarantined(store, key):
+            # most shards have none, and their documents need not come to this machine
+            for row in quarantined(store, key) if sum(store.meta("documents", key)["quarantined"].values()) else ():
                 file.write(json.dumps({"source": source, **row}, ensure_ascii=False) + "\n")

@@ -228,7 +228,7 @@ def judge(
     :param shards: (source, catalog key) of each shard, in order.
     :raises UserError: a condition of the recipe cannot be computed.
     """
-    paths = [store.path("catalog", catalog) / "catalog.parquet" for _, catalog in shards]
+    paths = [folder / "catalog.parquet" for folder in store.paths("catalog", [catalog for _, catalog in shards])]
     number_files(con, "shards", paths)
     con.execute("CREATE TABLE cards (source VARCHAR, openness INTEGER)")
     con.executemany(

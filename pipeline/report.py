@@ -83,7 +83,7 @@ def _print_notes(result: RunResult, counted: str) -> None:
         console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
     if quarantined := result.ledger["totals"]["quarantined"]:
         console.print(
-            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(str(result.out / 'quarantine.jsonl'))}",
+            f"[yellow]note:[/] {quarantined:,} records could not be read; where and why: {escape(f'{result.out}/quarantine.jsonl')}",
             soft_wrap=True,
         )
 

@@ -22,37 +22,39 @@ from pipeline.contamination import shipped
 from pipeline.execute import Step, run_step
 from pipeline.ingest import run_ingest, split_from_json
 from pipeline.names import NameFinder
-from pipeline.output import read_manifest
+from pipeline.output import UNFINISHED, read_file, read_manifest
 from pipeline.recipe import Ingest
-from pipeline.store import Store
+from pipeline.remote import RemoteFolder
+from pipeline.store import Store, open_store
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.errors import UserError
 from sources.files import resolve
 from sources.readers.base import FileRef
+from sources.remote import is_url
 
 
 @dataclass
 class RunResult:
     """What a run did.
 
-    :param out: the output folder.
+    :param out: the output folder, or its URL.
     :param seconds: wall time.
     :param stages: how many times each stage ran; empty if everything was there.
     :param manifest: content of ``manifest.json``.
     :param ledger: content of ``ledger.json``.
     """
 
-    out: Path
+    out: Path | str
     seconds: float
     stages: Counter[str]
     manifest: dict[str, Any]
     ledger: dict[str, Any]
 
     @classmethod
-    def read(cls, out: Path, seconds: float, stages: Counter[str]) -> Self:
+    def read(cls, out: Path | str, seconds: float, stages: Counter[str]) -> Self:
         """The result of a run whose folder is in place."""
-        manifest, ledger = (orjson.loads((out / name).read_bytes()) for name in ("manifest.json", "ledger.json"))
+        manifest, ledger = (orjson.loads(read_file(out, name)) for name in ("manifest.json", "ledger.json"))
         return cls(out, seconds, +stages, manifest, ledger)
 
     def told(self, **own: Any) -> dict[str, Any]:
@@ -73,24 +75,34 @@ class RunResult:
 
 @contextmanager
 def opened(
-    name: str, out: Path | None, store_root: Path, show_progress: bool, executor: str | None = None
-) -> Iterator[tuple[Path, Store, Progress]]:
+    name: str,
+    out: Path | str | None,
+    store_root: Path | str,
+    show_progress: bool,
+    executor: str | None = None,
+) -> Iterator[tuple[Path | str, Store, Progress]]:
     """Everything a run holds until its end: the place of its output, its store, locked, and its progress.
 
     :param name: of the recipe; names the folder below ``shards`` where ``out`` is None.
+    :param out, store_root: folders, or fsspec URLs.
     :param executor: where steps run, see :func:`pipeline.cluster.load_cluster`.
     :raises UserError: the output cannot be written, or another run has the store.
     """
     cluster = load_cluster(executor)
-    out = out or Path("shards") / name
-    if out.is_symlink() or not out.name:
-        out = out.resolve()
-    check_output(out)
-    store = Store(store_root)
+    place: Path | str
+    if is_url(out):
+        place = str(out).rstrip("/")
+        _check_remote_output(place, str(store_root))
+    else:
+        place = Path(out or Path("shards") / name)
+        if place.is_symlink() or not place.name:
+            place = place.resolve()
+        check_output(place)
+    store = open_store(store_root)
     release = store.lock()
     try:
         with Progress(show_progress) as progress, running_on(cluster):
-            yield out, store, progress
+            yield place, store, progress
         store.sweep_work()
     finally:
         release()
@@ -176,6 +188,37 @@ def _task_bytes(task: dict[str, Any]) -> int:
     """Raw bytes a task reads."""
     split = task["split"]
     return (split["stop"] - split["start"]) if split["stop"] else sum(file["size"] for file in split["files"])
+
+
+def _check_remote_output(out: str, store: str) -> None:
+    """Refuse to replace what is not ours at a URL, and to let output and store lie in each other.
+
+    :raises UserError: so it is, or the URL cannot be read.
+    """
+    one, other = f"{out}/", f"{store.rstrip('/')}/"
+    if one.startswith(other) or other.startswith(one):
+        raise UserError(
+            "the output and the store would lie in each other", where=out, fix="name another URL with --out"
+        )
+    folder = RemoteFolder(out)
+    try:
+        foreign = read_manifest(out) is None and bool(there := folder.find()) and UNFINISHED not in there
+    except PermissionError as error:
+        raise UserError(
+            f"the output may not be read: {error.strerror}", where=out, fix="check the credentials, and what they allow"
+        ) from None
+    except FileNotFoundError as error:
+        raise UserError(
+            f"the output cannot be written: {error.strerror}", where=out, fix="make its bucket, or check the address"
+        ) from None
+    except ValueError:
+        foreign = True
+    if foreign:
+        raise UserError(
+            "the output's URL holds something that wellmix did not write",
+            where=out,
+            fix="empty it, or name another with --out",
+        )
 
 
 def check_output(out: Path) -> None:

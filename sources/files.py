@@ -10,14 +10,14 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import fsspec
 import zstandard
 
 from sources.card import SAMPLE_DIR, Card, Where, data_root
 from sources.errors import UserError
 from sources.readers.base import FileRef
+from sources.remote import filesystem, open_remote, patiently
 
 
 def content_hash(path: Path) -> str:
@@ -100,21 +100,21 @@ def _remote(card: Card) -> list[FileRef]:
     found_files: dict[str, tuple[str, str, int, str]] = {}
     for url in urls:
         try:
-            fs, path = fsspec.url_to_fs(url)
+            fs, path = filesystem(url)
             web = url.startswith(("http://", "https://"))
-            found = fs.glob(path) if any(c in path for c in ("*[" if web else "*?[")) else [path]
+            pattern = any(c in path for c in ("*[" if web else "*?["))
+            found = patiently(url, fs.glob, path, detail=True) if pattern else {path: None}
             # Names are relative to the folder before the first wildcard, so that a/index.xml and b/index.xml stay two files.
             folder = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
             # What stands before the path (scheme, and for github also repository and commit) is needed to open a file.
             scheme = url.removesuffix(path) if url.endswith(path) else None
-            for item in found:
-                info = fs.info(item)
+            for item, listed in found.items():
+                # a listing of objects tells all; elsewhere each file is asked
+                info = listed if listed and "ETag" in listed else patiently(url, fs.info, item)
                 if info.get("type") == "file":
                     full = fs.unstrip_protocol(item) if scheme is None else scheme + item
-                    # fsspec takes web files for static: what the server says of a version goes into the fingerprint
-                    state = [str(fs.ukey(item)), *(str(info.get(key)) for key in ("ETag", "Last-Modified", "Digest"))]
                     size = int(info.get("size") or 0)
-                    found_files[full] = (item, folder, size, hashlib.blake2b(repr(state).encode()).hexdigest()[:32])
+                    found_files[full] = (item, folder, size, _version(fs, item, info, web))
         except (OSError, ValueError, ImportError) as error:
             raise UserError(
                 f"source {card.name!r}: cannot list {url}: {getattr(error, 'strerror', None) or error}",
@@ -130,12 +130,23 @@ def _remote(card: Card) -> list[FileRef]:
     ]
 
 
+def _version(fs: Any, item: str, info: dict[str, Any], web: bool) -> str:
+    """What changes when a remote file does, 32 hex digits."""
+    if "ETag" in info and not web:
+        # of an object store: the same object listed, asked for, or copied elsewhere
+        state = [info["ETag"].strip('"'), str(info.get("size"))]
+    else:
+        # fsspec takes web files for static: what the server says of a version goes into the fingerprint
+        state = [str(fs.ukey(item)), *(str(info.get(key)) for key in ("ETag", "Last-Modified", "Digest"))]
+    return hashlib.blake2b(repr(state).encode()).hexdigest()[:32]
+
+
 def open_binary(ref: FileRef) -> BinaryIO:
     """Open a raw file as a stream of decompressed bytes (``.gz``, ``.zst`` with long windows, ``.bz2``, ``.xz``, or plain).
 
     Decoding errors of a truncated stream surface while reading: EOFError, zstandard.ZstdError or OSError.
     """
-    raw = fsspec.open(ref.url, "rb").open() if "://" in ref.url else open(ref.url, "rb")  # noqa: SIM115
+    raw = open_remote(ref.url, ref.size) if "://" in ref.url else open(ref.url, "rb")  # noqa: SIM115
     suffix = ref.name.rsplit(".", 1)[-1].lower()
     if suffix == "gz":
         return gzip.open(raw, "rb")  # type: ignore[return-value]
@@ -149,7 +160,7 @@ def open_binary(ref: FileRef) -> BinaryIO:
         import lzma
 
         return lzma.open(raw, "rb")  # type: ignore[return-value]
-    return io.BufferedReader(raw, 1 << 20) if not isinstance(raw, io.BufferedReader) else raw  # type: ignore[return-value,arg-type]
+    return io.BufferedReader(raw, 1 << 20) if not isinstance(raw, io.BufferedReader) else raw  # type: ignore[return-value,arg-type,type-var]
 
 
 class _ZstdStream(io.RawIOBase):

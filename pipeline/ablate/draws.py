@@ -106,7 +106,6 @@ def load_draws(store: Store, key: str) -> Draws:
 
 def save_draws(draws: Draws, folder: Path) -> None:
     """Write some copies where workers find them; a worker maps them instead of reading the whole list."""
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "entries.json").write_text(json.dumps(draws.entries), "utf-8")
     for name in COLUMNS:
         np.save(folder / f"{name}.npy", getattr(draws, name))

@@ -56,7 +56,7 @@ class AblationResult:
     :param waiting: points an external trainer has no results for yet.
     """
 
-    out: Path
+    out: Path | str
     seconds: float
     stages: Counter[str]
     report: dict[str, Any]
@@ -82,8 +82,8 @@ class AblationResult:
 def run_ablate(
     path: Path,
     *,
-    out: Path | None = None,
-    store_root: Path = Path(".wellmix/store"),
+    out: Path | str | None = None,
+    store_root: Path | str = Path(".wellmix/store"),
     workers: int = 1,
     executor: str | None = None,
     overrides: list[str] | None = None,
@@ -91,30 +91,30 @@ def run_ablate(
 ) -> AblationResult:
     """Run an ablation, doing only what is not done yet.
 
-    :param out: output folder; default ``shards/<name of the ablation>``.
+    :param out: output folder, or fsspec URL; default ``shards/<name of the ablation>``.
     :param executor: where steps run: ``local``, ``ray``, ``slurm`` or a YAML file (:mod:`pipeline.cluster`).
     :param overrides: ``path=value`` changes to the ablation.
     :raises UserError: anything the user can mend.
     """
     started = monotonic()
     resolved = load_ablation(path, overrides)
-    with opened(resolved.ablation.name, out, store_root, show_progress, executor) as (place, store, progress):  # noqa: SIM117
-        with store.scratch("ablation") as folder:
-            bench = Bench.open(resolved, store, folder, workers, progress)
-            fingerprints = bench.mixes.fingerprints()
-            reuse = read_reuse(bench.mixes, fingerprints)
-            space = space_of(bench.mixes, reuse.collapsed if reuse else None)
-            points = bench.points(space.collapsed)
-            if reuse and not reuse.changed:
-                points = [point for point in points if point.kind != "swarm"]
-            if isinstance(resolved.ablation.proxy, External):
-                points = [named_by_weights(point) for point in points]
-            searched = [i for i, point in enumerate(points) if not space.collapsed or point.kind == "swarm"]
-            space = covered(space, np.stack([points[i].weights for i in searched]))
-            _check_constraints(bench, space)
-            measured = measure(bench, points)
-            report, waiting = _conclude(bench, points, searched, measured, space, reuse, fingerprints, place)
-            write_ablation(place, report, bench.mixes, points)
+    with opened(resolved.ablation.name, out, store_root, show_progress, executor) as (place, store, progress):
+        bench = Bench.open(resolved, store, workers, progress)
+        fingerprints = bench.mixes.fingerprints()
+        reuse = read_reuse(bench.mixes, fingerprints)
+        space = space_of(bench.mixes, reuse.collapsed if reuse else None)
+        points = bench.points(space.collapsed)
+        if reuse and not reuse.changed:
+            points = [point for point in points if point.kind != "swarm"]
+        if isinstance(resolved.ablation.proxy, External):
+            points = [named_by_weights(point) for point in points]
+        searched = [i for i, point in enumerate(points) if not space.collapsed or point.kind == "swarm"]
+        space = covered(space, np.stack([points[i].weights for i in searched]))
+        _check_constraints(bench, space)
+        measured = measure(bench, points)
+        folder = None if isinstance(place, str) else place
+        report, waiting = _conclude(bench, points, searched, measured, space, reuse, fingerprints, folder)
+        write_ablation(store, place, report, bench.mixes, points)
     return AblationResult(place, monotonic() - started, +bench.ran, report, waiting)
 
 
@@ -147,7 +147,7 @@ def _conclude(
     space: Space,
     reuse: Reuse | None,
     fingerprints: list[str],
-    out: Path,
+    out: Path | None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Fit, propose, train the proposals, and tell it all."""
     ablation, mixes = bench.resolved.ablation, bench.mixes
@@ -262,7 +262,7 @@ def try_weights(
     path: Path,
     changes: dict[str, float],
     *,
-    store_root: Path = Path(".wellmix/store"),
+    store_root: Path | str = Path(".wellmix/store"),
     workers: int = 1,
     executor: str | None = None,
     overrides: list[str] | None = None,
@@ -278,20 +278,19 @@ def try_weights(
     proxy = next(
         (one for one in (resolved.ablation.proxy, *resolved.ablation.compare) if isinstance(one, Ngram)), Ngram()
     )
-    with opened(resolved.ablation.name, None, store_root, show_progress, executor) as (_, store, progress):  # noqa: SIM117
-        with store.scratch("ablation") as folder:
-            bench = Bench.open(resolved, store, folder, workers, progress)
-            mixes = bench.mixes
-            tried = make_points(
-                Design(points=[changes], always=["prior"]),
-                mixes.domains,
-                mixes.prior,
-                mixes.supply / mixes.supply.sum(),
-                mixes.caps,
-                0,
-                place=lambda *loc: "--try",
-            )
-            measured = by_ngram(bench, proxy, tried)
+    with opened(resolved.ablation.name, None, store_root, show_progress, executor) as (_, store, progress):
+        bench = Bench.open(resolved, store, workers, progress)
+        mixes = bench.mixes
+        tried = make_points(
+            Design(points=[changes], always=["prior"]),
+            mixes.domains,
+            mixes.prior,
+            mixes.supply / mixes.supply.sum(),
+            mixes.caps,
+            0,
+            place=lambda *loc: "--try",
+        )
+        measured = by_ngram(bench, proxy, tried)
     return {
         "domains": mixes.domains,
         "prior": tried[0].weights.tolist(),

@@ -96,10 +96,10 @@ class Mixes:
             found.append(made.hexdigest())
         return found
 
-    def recipe(self, weights: np.ndarray, name: str, description: str, folder: Path) -> str:
+    def recipe(self, weights: np.ndarray, name: str, description: str, folder: Path | None) -> str:
         """A recipe of the mix of some weights, ready for ``wellmix mix``, as YAML.
 
-        :param folder: it will lie in; files it names are relative to it.
+        :param folder: it will lie in; files it names are relative to it. None where that is no local one: their paths are absolute.
         """
         varied, ablation = self.resolved.varied, self.resolved.ablation
         tokens = self.tokens(weights)
@@ -121,7 +121,8 @@ class Mixes:
         plain.pop("temperature", None)
 
         def moved(file: str) -> str:
-            return os.path.relpath((self.resolved.base_folder / file).resolve(), folder.resolve())
+            place = (self.resolved.base_folder / file).resolve()
+            return str(place) if folder is None else os.path.relpath(place, folder.resolve())
 
         if "cards" in plain:
             plain["cards"] = [moved(cards) for cards in plain["cards"]]

@@ -12,16 +12,16 @@ from pipeline.ablate.mixes import Mixes
 from pipeline.ablate.page import page
 from pipeline.fit.tables import Swarm, write_swarm
 from pipeline.output import SCHEMA_VERSION, replacing, write_json
-from pipeline.store import make_key
+from pipeline.store import Store, make_key
 
 
-def write_ablation(out: Path, report: dict[str, Any], mixes: Mixes, points: list[Point]) -> None:
+def write_ablation(store: Store, out: Path | str, report: dict[str, Any], mixes: Mixes, points: list[Point]) -> None:
     """Assemble the folder beside its place and swap it in.
 
     ``report.html``, ``report.json``, ``ratios.csv`` and ``metrics.csv`` (a row a run), a recipe for each proposal, and, for an external
     trainer, one for each point under ``points/``. Recipes name files relative to where they lie.
     """
-    with replacing(out) as aside:
+    with replacing(out, store) as aside:
         (aside / "report.html").write_bytes(page(report))
         write_json(aside / "report.json", report)
         runs = report["points"]
@@ -39,10 +39,11 @@ def write_ablation(out: Path, report: dict[str, Any], mixes: Mixes, points: list
             (aside / proposal["file"]).write_text(proposal["recipe"], "utf-8")
         if report["proxy"]["kind"] == "external":
             (aside / "points").mkdir()
+            folder = None if isinstance(out, str) else out / "points"
             for point in points:
                 name = f"{report['name']}-{point.name}"
                 text = mixes.recipe(
-                    point.weights, name, f"Point {point.name} of the ablation {report['name']}.", out / "points"
+                    point.weights, name, f"Point {point.name} of the ablation {report['name']}.", folder
                 )
                 (aside / "points" / f"{point.name}.yaml").write_text(text, "utf-8")
         # what tells a later run that the folder is ours

@@ -111,11 +111,11 @@ def fit_entries(found: Found, runs: dict[str, list[str]], noise: dict[str, float
     }
 
 
-def proposal_entry(proposal: Proposal, space: Space, mixes: Mixes, slug: str, folder: Path) -> dict[str, Any]:
+def proposal_entry(proposal: Proposal, space: Space, mixes: Mixes, slug: str, folder: Path | None) -> dict[str, Any]:
     """A proposal, with its recipe.
 
     :param slug: of the file its recipe lies in.
-    :param folder: where that is.
+    :param folder: where that is, on this machine; else None.
     """
     weights = space.whole(proposal.weights)
     ablation = mixes.resolved.ablation

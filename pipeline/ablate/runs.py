@@ -8,12 +8,11 @@ import hashlib
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.ablate.draws import Draws, saved_draws
+from pipeline.ablate.draws import Draws, save_draws, saved_draws
 from pipeline.ablate.held_out import HeldOut
 from pipeline.ablate.mixes import PooledMixes
 from pipeline.ablate.recipe import Transformer
@@ -25,6 +24,9 @@ from pipeline.store import Store, make_key
 RUNS_VERSION = 1
 MEASURE_VERSION = 2
 
+#: Stage of the copies of a pool, for workers.
+POOL = "work/pool"
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -32,18 +34,18 @@ class Pool:
 
     :param eos: id that ends a document.
     :param keys: shard -> key of its tokens.
-    :param folder: holds the pool's copies, for workers.
+    :param key: of the pool's copies, once workers need them (:func:`run_all`).
     """
 
     mixes: PooledMixes
     texts: Texts
     eos: int
     keys: dict[int, str]
-    folder: Path
+    key: str
 
     def place(self) -> dict[str, Any]:
         """What a worker needs to open the same texts."""
-        return {"folder": str(self.folder), "texts": {str(n): key for n, key in self.keys.items()}, "eos": self.eos}
+        return {"key": self.key, "texts": {str(n): key for n, key in self.keys.items()}, "eos": self.eos}
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class RunStep(Step):
         started = time.monotonic()
         if not store.has("proxy-model", task["model"]):
             pool = task["pool"]
-            draws, texts = _opened(str(store.root), pool["folder"], tuple(sorted(pool["texts"].items())), pool["eos"])
+            draws, texts = _opened(store, pool["key"], tuple(sorted(pool["texts"].items())), pool["eos"])
             ids, _ = stream(draws, texts, np.array(task["targets"]), settings.tokens)
             with store.write("proxy-model", task["model"]) as (folder, meta):
                 facts = train(ids, settings, task["seed"], folder)
@@ -116,11 +118,11 @@ class RunStep(Step):
 
 
 @lru_cache(maxsize=1)
-def _opened(root: str, folder: str, texts: tuple[tuple[str, str], ...], eos: int) -> tuple[Draws, Texts]:
+def _opened(store: Store, key: str, texts: tuple[tuple[str, str], ...], eos: int) -> tuple[Draws, Texts]:
     # a worker does several runs of one pool
-    draws = saved_draws(Path(folder))
+    draws = saved_draws(store.path(POOL, key))
     keys = {int(shard): key for shard, key in texts}
-    return draws, load_texts(Store(Path(root)), keys, documents_of(draws), eos)
+    return draws, load_texts(store, keys, documents_of(draws), eos)
 
 
 def run_all(
@@ -155,6 +157,9 @@ def run_all(
                     "held_out": held_out,
                 },
             )
+    if todo and not store.has(POOL, pool.key):
+        with store.write(POOL, pool.key) as (folder, _):
+            save_draws(pool.mixes.draws, folder)
     run_step(RunStep, store, list(todo.values()), workers=workers, progress=progress, label=label)
     return there
 

@@ -41,7 +41,7 @@ def print_ablation(result: AblationResult) -> None:
         console.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
     stages = ", ".join(f"{name} {n}" for name, n in result.stages.items()) or "nothing had to run"
     console.print(
-        f"\n[bold]{len(report['points'])} runs[/] in {escape(str(result.out / 'report.html'))}"
+        f"\n[bold]{len(report['points'])} runs[/] in {escape(f'{result.out}/report.html')}"
         f" ({result.seconds:.1f} s; ran: {stages})",
         soft_wrap=True,
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.ablate.design import Collapsed, Design, Point, make_points
-from pipeline.ablate.draws import load_draws, load_held_out, run_draws, save_draws
+from pipeline.ablate.draws import load_draws, load_held_out, run_draws
 from pipeline.ablate.held_out import HeldOut, choose, keep, measured
 from pipeline.ablate.mixes import Mixes, load_mixes
 from pipeline.ablate.recipe import Ngram, Resolved, Transformer
@@ -18,7 +17,7 @@ from pipeline.ablate.runs import Pool, Run, make_run, read_bits, run_all
 from pipeline.ablate.texts import Texts, codes, documents_of, load_texts, run_texts
 from pipeline.console import Progress
 from pipeline.mix import Corpus, planned, scored
-from pipeline.store import Store
+from pipeline.store import Store, make_key
 from pipeline.tokens import Tokenizer, load_tokenizer
 from sources.errors import UserError
 
@@ -34,7 +33,6 @@ class Bench:
 
     :param mixes: what mixes are made of.
     :param draws_key: of the draws.
-    :param folder: for the life of the run; files that workers open.
     :param ran: counts the stages that had to run.
     :param pools: made so far, by vocabulary and tokens.
     """
@@ -44,14 +42,13 @@ class Bench:
     corpus: Corpus
     mixes: Mixes
     draws_key: str
-    folder: Path
     workers: int
     progress: Progress
     ran: Counter[str] = field(default_factory=Counter)
     pools: dict[tuple[int, int], tuple[Pool, HeldOut]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, resolved: Resolved, store: Store, folder: Path, workers: int, progress: Progress) -> Bench:
+    def open(cls, resolved: Resolved, store: Store, workers: int, progress: Progress) -> Bench:
         """Bring the corpora of the base recipe to where its mixes can be drawn, and draw."""
         ran: Counter[str] = Counter()
         recipe, cards = resolved.recipe, resolved.cards
@@ -60,7 +57,7 @@ class Bench:
         shards = [(shard.source, shard.catalog) for shard in corpus.shards]
         key = run_draws(store, resolved.varied, cards, corpus.judges.limits, shards, corpus.clusters, workers=workers)
         mixes = load_mixes(resolved, store, load_draws(store, key), plan)
-        return cls(resolved, store, corpus, mixes, key, folder, workers, progress, ran)
+        return cls(resolved, store, corpus, mixes, key, workers, progress, ran)
 
     def points(self, collapsed: Collapsed | None) -> list[Point]:
         """The design's points.
@@ -131,7 +128,8 @@ class Bench:
 
         # two digits: with more, another held-out document would be another pool, and no run could be used again
         ratio = float(f"{self._ratio(chosen, held_texts, shares):.2g}")
-        mixes = self.mixes.pooled(tokens / ratio / self.resolved.budget)
+        share = tokens / ratio / self.resolved.budget
+        mixes = self.mixes.pooled(share)
         wanted = documents_of(mixes.draws)
         if not len(wanted):
             raise UserError(
@@ -140,9 +138,10 @@ class Bench:
                 fix="give it more tokens",
             )
         texts, keys = self._texts(wanted, tokenizer)
-        folder = self.folder / f"pool-{vocabulary_size}-{tokens}"
-        save_draws(mixes.draws, folder)
-        return Pool(mixes, texts, tokenizer.eos_id, keys, folder), held_out
+        key = make_key(
+            "pool", 1, draws=self.draws_key, members=[list(map(int, m)) for m in self.mixes.members], share=share
+        )
+        return Pool(mixes, texts, tokenizer.eos_id, keys, key), held_out
 
     def _texts(self, wanted: np.ndarray, tokenizer: Tokenizer) -> tuple[Texts, dict[int, str]]:
         """Some documents tokenised, and the keys they lie under."""

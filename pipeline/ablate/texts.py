@@ -24,6 +24,9 @@ from pipeline.tokens import load_tokenizer
 
 TEXTS_VERSION = 1
 
+#: Stage of which rows of a shard are to be tokenised.
+ROWS = "work/rows"
+
 
 class TokeniseStep(Step):
     """Tokenises some rows of one shard of documents."""
@@ -31,7 +34,7 @@ class TokeniseStep(Step):
     name = "proxy-tokens"
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
-        rows = np.load(task["rows"])
+        rows = np.load(store.path(ROWS, task["key"]) / "rows.npy")
         tokenizer = load_tokenizer(task["tokenizer"])
         ids: list[np.ndarray] = []
         lengths: list[np.ndarray] = []
@@ -122,14 +125,15 @@ def run_texts(
     """
     load_tokenizer(tokenizer).count(pa.array(["x"]))  # compiled here, once, before workers ask for it
     keys = texts_keys(documents, wanted, tokenizer)
-    with store.scratch("rows") as folder:
-        tasks = []
-        for shard, (key, rows) in keys.items():
-            if not store.has("proxy-tokens", key):
-                path = folder / f"{shard}.npy"
-                np.save(path, rows)
-                tasks.append({"documents": documents[shard], "rows": str(path), "tokenizer": tokenizer, "key": key})
-        run_step(TokeniseStep, store, tasks, workers=workers, progress=progress, label="tokenise for proxies")
+    tasks = []
+    for shard, (key, rows) in keys.items():
+        if not store.has("proxy-tokens", key):
+            # which rows is in the key of their tokens, too
+            if not store.has(ROWS, key):
+                with store.write(ROWS, key) as (folder, _):
+                    np.save(folder / "rows.npy", rows)
+            tasks.append({"documents": documents[shard], "tokenizer": tokenizer, "key": key})
+    run_step(TokeniseStep, store, tasks, workers=workers, progress=progress, label="tokenise for proxies")
     return {shard: key for shard, (key, _) in keys.items()}
 
 
@@ -139,7 +143,7 @@ def load_texts(store: Store, keys: dict[int, str], wanted: np.ndarray, eos: int)
     :param keys: of :func:`run_texts`.
     :param wanted: the same as there.
     """
-    folders = [store.path("proxy-tokens", keys[shard]) for shard in sorted(keys)]
+    folders = store.paths("proxy-tokens", [keys[shard] for shard in sorted(keys)])
     lengths = np.concatenate([np.load(folder / "lengths.npy") for folder in folders] or [np.empty(0, np.int64)])
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
     ids = np.full(starts[-1], eos, dtype=np.uint16)

@@ -11,12 +11,12 @@ import duckdb
 from classifiers.conduct import reasons
 from pipeline.curate.write import read_bodies
 from pipeline.database import files, text
-from pipeline.store import Store
+from pipeline.store import open_store, there_is_a_store
 from sources.document import spoken
 from sources.errors import UserError
 
 
-def explain_set(out: Path, manifest: dict[str, Any], example: str, store_root: Path) -> dict[str, Any]:
+def explain_set(out: Path | str, manifest: dict[str, Any], example: str, store_root: Path | str) -> dict[str, Any]:
     """Everything known about an example of a set, or a candidate that is not in it.
 
     :param out: output folder of the set.
@@ -27,7 +27,7 @@ def explain_set(out: Path, manifest: dict[str, Any], example: str, store_root: P
     :raises UserError: no such candidate, or the store it was made with is not there.
     """
     lineage = manifest["lineage"]
-    if not store_root.is_dir() or not (store := Store(store_root)).has("selection", lineage["selection"]):
+    if not there_is_a_store(store_root) or not (store := open_store(store_root)).has("selection", lineage["selection"]):
         raise UserError("the store this set was made with is not here", where=store_root, fix="name it with --store")
     folder = store.path("selection", lineage["selection"])
     con = duckdb.connect(config={"threads": 1})

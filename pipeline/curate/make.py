@@ -62,8 +62,8 @@ class CandidateStep(Step):
 def run_curate(
     recipe_path: Path,
     *,
-    out: Path | None = None,
-    store_root: Path = Path(".wellmix/store"),
+    out: Path | str | None = None,
+    store_root: Path | str = Path(".wellmix/store"),
     workers: int | None = None,
     executor: str | None = None,
     overrides: list[str] | None = None,
@@ -71,7 +71,8 @@ def run_curate(
 ) -> SetResult:
     """Make the set of a recipe, doing only what is not done yet.
 
-    :param out: output folder; default ``shards/<name of the recipe>``.
+    :param out: output folder, or fsspec URL; default ``shards/<name of the recipe>``.
+    :param store_root: folder or fsspec URL of the store.
     :param workers: processes, or jobs of a cluster, at once; default one a core.
     :param executor: where steps run: ``local``, ``ray``, ``slurm`` or a YAML file (:mod:`pipeline.cluster`).
     :param overrides: ``path=value`` texts.
@@ -94,7 +95,7 @@ def _run(
     constitution: Constitution,
     decisions: Decisions,
     store: Store,
-    out: Path,
+    out: Path | str,
     workers: int,
     progress: Progress,
     started: float,

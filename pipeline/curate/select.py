@@ -123,14 +123,14 @@ def run_select(
     :param decisions: of reviewers.
     :raises UserError: nothing is left to choose from.
     """
-    places = [store.path("pool", pool) / "pool.parquet" for pool in pools]
+    places = [folder / "pool.parquet" for folder in store.paths("pool", pools)]
     with (
         store.write("selection", key) as (folder, meta),
         store.scratch("select") as scratch,
         connect(scratch, recipe.memory, workers) as con,
     ):
         with _computing(recipe):
-            sheets = [store.path("candidates", name) / "candidates.parquet" for name in candidates]
+            sheets = [folder / "candidates.parquet" for folder in store.paths("candidates", candidates)]
             gather(con, recipe, places, sheets, load_tokenizer(tokenizer), benchmarks)
             people = reviewed(con, store, candidates, decisions)
             judge(con, recipe, constitution, benchmarks, people.single)
@@ -374,28 +374,36 @@ def _edges(con: duckdb.DuckDBPyConnection, named: str) -> np.ndarray:
     return np.stack([table["first"].to_numpy(), table["n"].to_numpy()], axis=1).astype(np.int64)
 
 
+#: Stage of vectors of some of the texts, before they are put together.
+EMBEDDED = "work/embedded"
+
+
 class EmbedStep(Step):
     """Sentence embeddings of some texts."""
 
     name = "embed"
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
+        if store.has(EMBEDDED, task["key"]):
+            return
         vectors = Scorer.load().embed(task["texts"])
-        np.save(task["out"], vectors.astype(np.float32))
+        with store.write(EMBEDDED, task["key"]) as (folder, _):
+            np.save(folder / "vectors.npy", vectors.astype(np.float32))
 
 
 def embeddings(store: Store, texts: list[str], workers: int, progress: Progress) -> np.ndarray:
     """Unit vectors of texts, float32, shape (texts, 384), kept in the store."""
     key = make_key("vectors", 1, texts=texts, encoder=Scorer.load().version)
     if not store.has("vectors", key):
-        with store.write("vectors", key) as (folder, meta), store.scratch("vectors") as scratch:
-            parts = [texts[i : i + _EMBED_ROWS] for i in range(0, len(texts), _EMBED_ROWS)]
-            tasks = [{"texts": part, "out": str(scratch / f"{i}.npy")} for i, part in enumerate(parts)]
-            run_step(EmbedStep, store, tasks, workers=workers, progress=progress, label="embed prompts")
+        parts = [texts[i : i + _EMBED_ROWS] for i in range(0, len(texts), _EMBED_ROWS)]
+        tasks = [{"texts": part, "key": make_key("embedded", 1, vectors=key, part=i)} for i, part in enumerate(parts)]
+        run_step(EmbedStep, store, tasks, workers=workers, progress=progress, label="embed prompts")
+        folders = store.paths(EMBEDDED, [str(task["key"]) for task in tasks])
+        with store.write("vectors", key) as (folder, meta):
             np.save(
                 folder / "vectors.npy",
-                np.concatenate([np.load(str(task["out"])) for task in tasks])
-                if tasks
+                np.concatenate([np.load(part / "vectors.npy") for part in folders])
+                if folders
                 else np.zeros((0, 384), np.float32),
             )
             meta.update(texts=len(texts))

@@ -110,7 +110,7 @@ def set_key(
 
 def write_set(
     store: Store,
-    out: Path,
+    out: Path | str,
     recipe: SetRecipe,
     cards: dict[str, Card],
     constitution: Constitution,
@@ -137,7 +137,7 @@ def write_set(
         ],
     )
     entries: list[dict[str, Any]] = []
-    with replacing(out) as aside:
+    with replacing(out, store) as aside:
         for name in recipe.formats:
             for split in SPLITS:
                 rows = [row for row in chosen.to_pylist() if row["form"] == _FORM_OF[name] and row["split"] == split]

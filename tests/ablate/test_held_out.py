@@ -28,7 +28,7 @@ def _bench(sample_mix, folder: Path, **changes) -> Bench:
     raw = yaml.safe_load((ROOT / "recipes/ablation/sample.yaml").read_text()) | changes
     raw["base"] = str(ROOT / "recipes/sample.yaml")
     (folder / "ablation.yaml").write_text(yaml.safe_dump(raw))
-    return Bench.open(load_ablation(folder / "ablation.yaml"), Store(sample_mix[1]), folder, 1, Progress(False))
+    return Bench.open(load_ablation(folder / "ablation.yaml"), Store(sample_mix[1]), 1, Progress(False))
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,7 @@ ROOT = Path(__file__).parents[2]
 def bench(sample_mix, tmp_path_factory):
     """The sample ablation, its documents taken from the sample mix's store."""
     _, store = sample_mix
-    folder = tmp_path_factory.mktemp("bench")
-    return Bench.open(load_ablation(ROOT / "recipes/ablation/sample.yaml"), Store(store), folder, 1, Progress(False))
+    return Bench.open(load_ablation(ROOT / "recipes/ablation/sample.yaml"), Store(store), 1, Progress(False))
 
 
 def test_fill_gives_what_full_members_cannot():
@@ -122,7 +121,7 @@ def test_domains_of_every_kind_divide_the_corpus(sample_mix, tmp_path, over, som
     }
     raw["design"] = {"one_at_a_time": {"multiply": [0.5, 1.5]}}
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(raw))
-    bench = Bench.open(load_ablation(tmp_path / "a.yaml"), Store(sample_mix[1]), tmp_path, 1, Progress(False))
+    bench = Bench.open(load_ablation(tmp_path / "a.yaml"), Store(sample_mix[1]), 1, Progress(False))
     mixes = bench.mixes
     assert some in mixes.domains
     assert sorted(np.concatenate(mixes.members).tolist()) == list(range(len(mixes.draws.entries)))

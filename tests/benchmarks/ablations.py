@@ -53,8 +53,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / ".bench")
     args = parser.parse_args()
     store = Store(args.store)
-    with tempfile.TemporaryDirectory() as folder, Progress() as progress:
-        bench = Bench.open(load_ablation(args.recipe), store, Path(folder), 2, progress)
+    with Progress() as progress:
+        bench = Bench.open(load_ablation(args.recipe), store, 2, progress)
         results = planning(bench, args.documents, args.runs)
         pool, held_out = bench.pool(Ngram())
         results |= ngram(bench, pool, held_out) | coupling(bench, pool, held_out, args.draws)

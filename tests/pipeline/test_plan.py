@@ -138,8 +138,8 @@ def test_a_shard_is_a_range_of_the_shuffle(tmp_path) -> None:
             con.execute("CREATE TABLE rates (entry VARCHAR, rate DOUBLE)")
             con.execute(f"""
                 CREATE TABLE judged AS
-                SELECT 0 AS shard, i::INTEGER AS row, mix(i::UBIGINT, 99) AS uid, 2000 AS bytes, 500 AS tokens, 1 AS cluster_size, 0::UBIGINT AS content,
-                       'a' AS entry, NULL AS reason, 'train' AS split, 1.0 AS multiplier, 0.5 AS u
+                SELECT 0 AS shard, i::INTEGER AS row, mix(i::UBIGINT, 99) AS uid, 2000 AS bytes, 500 AS tokens, 1 AS cluster_size,
+                       0::UBIGINT AS content, 'a' AS entry, NULL AS reason, 'train' AS split, 1.0 AS multiplier, 0.5 AS u
                 FROM range({n}) r(i)
             """)
             con.execute("INSERT INTO drawn SELECT shard, row, uid, 500, 0 FROM judged")
