@@ -20,9 +20,10 @@ from pipeline.emit import file_entry
 from pipeline.formats import Written, shard_writer
 from pipeline.ingest import quarantined
 from pipeline.recipe import Recipe
-from pipeline.store import Store, make_key
+from pipeline.store import Store, flush, lock, make_key, writing
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
+from sources.errors import UserError
 from sources.readers.base import FileRef
 
 SCHEMA_VERSION = 2
@@ -136,7 +137,7 @@ def write_output(
                     if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
                         raise
                     # another device, or a file system without links
-                    shutil.copyfile(place / file["path"], target)
+                    _copy(place / file["path"], target)
                 entries.append(file)
         entries += _finish(aside, entries, tokenizer)
         write_json(aside / "manifest.json", _manifest(recipe, cards, files, limits, lineage, plan, entries, versions))
@@ -145,6 +146,12 @@ def write_output(
     # The folder has them now; the store keeps what is dear to compute, and these are not.
     for key in written:
         shutil.rmtree(store.path("shard", key), ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """As ``shutil.copyfile``, which of a full disk says the source's name."""
+    with source.open("rb") as read, target.open("wb") as write:
+        shutil.copyfileobj(read, write, 1 << 20)
 
 
 def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list[dict[str, Any]]:
@@ -161,6 +168,44 @@ def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list
     return added
 
 
+def refuse_foreign(out: Path) -> None:
+    """Whether a folder may be replaced: it is not there, empty, or ours.
+
+    :raises UserError: it may not.
+    """
+    if out.is_symlink():
+        raise UserError("the output became a link", where=out, fix="remove it, or name another folder with --out")
+    if out.exists() and not out.is_dir():
+        raise UserError("the output is a file", where=out, fix="name a folder with --out")
+    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
+        raise UserError(
+            "the output folder holds something that wellmix did not write",
+            where=out,
+            fix="empty it, or name another with --out",
+        )
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keep an output for one run: two would sweep each other's folders away.
+
+    :raises UserError: another run has it.
+    """
+    path = out.parent / f".{out.name}.lock"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        release = lock(path, "another run is writing this output", out, "wait for it, or name another folder")
+    except OSError as error:
+        raise UserError(
+            f"cannot write beside the output: {error.strerror}", where=error.filename, fix="name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        release()
+
+
 def beside(place: Path) -> Path:
     """A new folder beside a place; what runs that were killed left there is removed."""
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -174,10 +219,16 @@ def beside(place: Path) -> Path:
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """A folder beside ``out`` that takes its place by a rename when the block ends without an error."""
+    """A folder beside ``out`` that takes its place by a rename when the block ends without an error.
+
+    :raises UserError: what is in the place by then is not ours to replace.
+    """
     aside = beside(out)
     try:
-        yield aside
+        with writing(aside):
+            yield aside
+            flush(aside)
+        refuse_foreign(out)
         if out.exists():
             old = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.old"
             os.rename(out, old)
