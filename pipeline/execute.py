@@ -15,20 +15,25 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import multiprocess
+import multiprocess.connection
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
+from pipeline import interrupt
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
+
+_LOST = "a worker was killed, most likely for want of memory: use fewer --workers, or a smaller ingest.shard_bytes"
 
 #: Whether a run is under way: what is forked then belongs to it.
 _running = False
@@ -41,6 +46,19 @@ def _die_with_parent() -> None:
 
 
 os.register_at_fork(after_in_child=_die_with_parent)
+
+
+@lru_cache(maxsize=1)
+def _follow_main() -> None:
+    """Let a worker not outlive a main process that was killed: it would write beside the run that takes over, or what was removed since."""
+    main = multiprocess.parent_process()
+    if main is not None:
+        threading.Thread(target=_end_with, args=(main.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocess.connection.wait([sentinel])
+    os._exit(1)
 
 
 class Step(PipelineStep):
@@ -59,6 +77,7 @@ class Step(PipelineStep):
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Do task ``rank``."""
+        _follow_main()
         with self.tasks_file.open() as file:
             line = next(line for i, line in enumerate(file) if i == rank)
         self.run_task(Store(self.store_root), json.loads(line))
@@ -146,9 +165,7 @@ class _watch:  # noqa: N801 - used as a with-statement
         self._progress.update(self._label, self._done())
         self._progress.finish(self._label, failed=error[0] is not None)
         if self._lost:
-            raise ChildProcessError(
-                "a worker was killed, most likely for want of memory: use fewer --workers, or a smaller ingest.shard_bytes"
-            ) from None
+            raise ChildProcessError(_LOST) from None
 
     def _done(self) -> list[int]:
         try:
@@ -163,4 +180,4 @@ class _watch:  # noqa: N801 - used as a with-statement
             workers.update(multiprocess.active_children())
             if not self._lost and any((w.exitcode or 0) < 0 and w.exitcode != -signal.SIGTERM for w in workers):
                 self._lost = True
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+                interrupt.stop_main(f"error: {_LOST}; the same command goes on from here")
