@@ -24,7 +24,7 @@ from pipeline.contamination import ContaminationIndex
 from pipeline.minhash import BANDS, MINHASH_VERSION, signatures
 from pipeline.quality import MEASURES, QUALITY_VERSION, measure
 from pipeline.store import Store, make_key
-from pipeline.tables import read
+from pipeline.tables import opened, read
 from pipeline.tokens import Tokenizer, load_tokenizer
 from pipeline.words import hash_rows
 
@@ -207,7 +207,7 @@ def run_attributes(store: Store, documents: str, stages: tuple[Attribute, ...]) 
 
 def read_documents(store: Store, key: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Stream a shard's documents, at most :data:`BATCH_ROWS` at once, row group by row group."""
-    with pq.ParquetFile(store.path("documents", key) / "documents.parquet") as file:
+    with opened(store.path("documents", key) / "documents.parquet") as file:
         for group in range(file.num_row_groups):
             yield from (
                 file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches(BATCH_ROWS)

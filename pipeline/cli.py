@@ -28,6 +28,7 @@ from rich.markup import escape  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from classifiers.taxonomy import Effort  # noqa: E402
+from pipeline import interrupt  # noqa: E402
 from pipeline.console import console  # noqa: E402
 from sources.errors import UserError  # noqa: E402
 
@@ -107,27 +108,32 @@ Overrides = Annotated[
 
 def main() -> None:
     """Entry point: what the user can mend is printed without a traceback."""
-    try:
-        app(standalone_mode=True)
-    except UserError as error:
-        _print_error(error)
-        sys.exit(2)
-    except OSError as error:
-        _print_error(UserError(error.strerror or str(error), where=error.filename, fix=_FIXES.get(error.errno or 0)))
-        sys.exit(1)
-    except SystemExit as left:
-        if left.code != _INTERRUPTED:
-            raise
-        console.print("stopped; the same command goes on from here")
-        sys.exit(1)
+    with interrupt.stoppable():
+        try:
+            app(standalone_mode=True)
+        except BaseException as error:
+            if interrupt.requested():
+                console.print(interrupt.last_words(), highlight=False, markup=False, soft_wrap=True)
+                sys.exit(1)
+            if isinstance(error, UserError):
+                _print_error(error)
+                sys.exit(2)
+            if not isinstance(error, OSError):
+                raise
+            fix = _FIXES.get(error.errno or 0)
+            # Arrow's own words are long; the number says it all
+            what = os.strerror(error.errno) if error.errno in _FIXES else error.strerror
+            _print_error(UserError(what or str(error), where=error.filename, fix=fix))
+            sys.exit(1)
 
 
-#: What typer exits with when it sees a KeyboardInterrupt.
-_INTERRUPTED = 130
-
+_ROOM = "free some space, or name another disk with --store and --out; the same command goes on from here"
 _FIXES = {
-    errno.ENOSPC: "free some space, or name another disk with --store and --out; the same command goes on from here",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
     errno.EACCES: "check its permissions",
+    errno.EROFS: "it is mounted read-only: mount it anew, or name another place with --store and --out",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or use fewer --workers",
 }
 
 

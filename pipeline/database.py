@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from pipeline.store import damaged
 from pipeline.words import mix_ids
 from sources.errors import UserError
 
@@ -22,7 +25,7 @@ def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBP
     :param scratch: folder it may spill to.
     :param memory: limit, e.g. ``2GB``.
     :param threads: of the database, at most the cores here: the workers of a cluster are elsewhere.
-    :raises UserError: the memory limit is too small.
+    :raises UserError: the memory limit is too small, or a file is damaged.
     :raises OSError: a file cannot be read or written, or the disk is full.
     """
     con = duckdb.connect(
@@ -44,14 +47,28 @@ def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBP
             null_handling="special",  # type: ignore[call-overload]
         )
         yield con
-    except duckdb.OutOfMemoryException:
+    except duckdb.OutOfMemoryException as error:
+        if "max_temp_directory_size" in str(error):  # it takes what is free, and that was not enough
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(scratch)) from None
         raise UserError(
             f"the memory limit of the joins is too small: {memory}", where="memory", fix="raise `memory` in the recipe"
         ) from None
+    except duckdb.InvalidInputException as error:
+        raise (of_file(error) or error) from None
     except duckdb.IOException as error:
-        raise OSError(str(error).splitlines()[0]) from None
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(scratch)) from None
+        raise (of_file(error) or OSError(str(error).splitlines()[0])) from None
     finally:
         con.close()
+
+
+def of_file(error: duckdb.Error) -> UserError | None:
+    """What to say if the error is a file that is damaged or not there; None if it is another one."""
+    found = re.search(
+        r"""at end of file '(.+)'|File '(.+)' too small to be|No files found that match .* "(.+)\"""", str(error)
+    )
+    return damaged(Path(next(filter(None, found.groups())))) if found else None
 
 
 def _mix(ids: pa.Array, salts: pa.Array) -> pa.Array:

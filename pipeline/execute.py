@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import multiprocess
+import multiprocess.connection
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.io import get_datafolder
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
+from pipeline import interrupt
 from pipeline.cluster import Cluster, current, run_on_cluster
 from pipeline.console import Progress
 from pipeline.server import start_server
@@ -36,6 +38,8 @@ from sources.remote import is_url
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
+
+_LOST = "a worker was killed, most likely for want of memory: use fewer --workers, or a smaller ingest.shard_bytes"
 
 #: Whether a run is under way: what is forked then belongs to it.
 _running = False
@@ -48,6 +52,19 @@ def _die_with_parent() -> None:
 
 
 os.register_at_fork(after_in_child=_die_with_parent)
+
+
+@lru_cache(maxsize=1)
+def _follow_main() -> None:
+    """Let a worker not outlive a main process that was killed: it would write beside the run that takes over, or what was removed since."""
+    main = multiprocess.parent_process()
+    if main is not None:
+        threading.Thread(target=_end_with, args=(main.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocess.connection.wait([sentinel])
+    os._exit(1)
 
 
 class Step(PipelineStep):
@@ -66,6 +83,7 @@ class Step(PipelineStep):
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Do the tasks of job ``rank``."""
+        _follow_main()
         try:
             for task in json.loads(_jobs(self.folder)[rank]):
                 with self.store.using():
@@ -222,9 +240,7 @@ class _watch:  # noqa: N801 - used as a with-statement
         self._progress.update(self._label, self._done())
         self._progress.finish(self._label, failed=error[0] is not None)
         if self._lost:
-            raise ChildProcessError(
-                "a worker was killed, most likely for want of memory: use fewer --workers, or a smaller ingest.shard_bytes"
-            ) from None
+            raise ChildProcessError(_LOST) from None
 
     def _done(self) -> list[int]:
         if self._far:
@@ -241,4 +257,4 @@ class _watch:  # noqa: N801 - used as a with-statement
             workers.update(multiprocess.active_children())
             if not self._lost and any((w.exitcode or 0) < 0 and w.exitcode != -signal.SIGTERM for w in workers):
                 self._lost = True
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+                interrupt.stop_main(f"error: {_LOST}; the same command goes on from here")

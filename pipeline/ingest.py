@@ -31,6 +31,7 @@ from pipeline.store import Store, make_key, split_key
 from pipeline.tables import read
 from sources.card import Card
 from sources.document import SCHEMA, Bad, Record, document_id, spoken
+from sources.files import check_unchanged
 from sources.readers.base import FileRef, Split
 
 INGEST_VERSION = 3
@@ -99,6 +100,8 @@ def run_ingest(store: Store, card: Card, split: Split, settings: Ingest, key: st
         writer = _Writer(folder, card, settings)
         for item in card.make_reader.read(split):
             writer.add(item)
+        # the key says what was fingerprinted when the run began
+        check_unchanged(split.files)
         meta.update(writer.close())
 
 
@@ -356,7 +359,10 @@ def _nearest(text: str, mark: str, low: int, aim: int, high: int) -> int:
 def split_to_json(split: Split) -> dict[str, Any]:
     """JSON form of a split, for task files."""
     return {
-        "files": [{"url": f.url, "name": f.name, "size": f.size, "fingerprint": f.fingerprint} for f in split.files],
+        "files": [
+            {"url": f.url, "name": f.name, "size": f.size, "fingerprint": f.fingerprint, "stamp": f.stamp}
+            for f in split.files
+        ],
         "start": split.start,
         "stop": split.stop,
     }
@@ -364,4 +370,5 @@ def split_to_json(split: Split) -> dict[str, Any]:
 
 def split_from_json(raw: dict[str, Any]) -> Split:
     """Inverse of :func:`split_to_json`."""
-    return Split(tuple(FileRef(**file) for file in raw["files"]), raw["start"], raw["stop"])
+    files = (FileRef(**file | {"stamp": file["stamp"] and tuple(file["stamp"])}) for file in raw["files"])
+    return Split(tuple(files), raw["start"], raw["stop"])

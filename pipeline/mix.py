@@ -215,12 +215,12 @@ def scored(
             shard.attributes = attribute_keys(stages, shard.documents)
             shard.catalog = catalog_key(shard.documents, shard.attributes)
             shards.append(shard)
-    todo = [shard for shard in shards if not store.has("catalog", shard.catalog)]
+    todo = [shard for shard in shards if not _complete(store, shard)]
     for shard in todo:
         ran["ingest"] += not store.has("documents", shard.documents)
         for stage, key in shard.attributes.items():
             ran[stage] += not store.has(stage, key)
-        ran["catalog"] += 1
+        ran["catalog"] += not store.has("catalog", shard.catalog)
     run_shards(
         ShardStep,
         store,
@@ -246,6 +246,12 @@ def scored(
             progress=progress,
         )
     return Corpus(files, shards, clusters, judges)
+
+
+def _complete(store: Store, shard: Shard) -> bool:
+    """Whether all that later steps read of a shard is there; somebody may have deleted a folder, as we advise where one is damaged."""
+    later = {"documents": shard.documents, "signature": shard.attributes["signature"], "catalog": shard.catalog}
+    return all(store.has(stage, key) for stage, key in later.items())
 
 
 def planned(

@@ -26,7 +26,7 @@ from pipeline.formats import FORMATS_VERSION, Written, shard_writer
 from pipeline.ingest import quarantined
 from pipeline.recipe import Recipe
 from pipeline.remote import RemoteFolder, cache_folder
-from pipeline.store import Store, make_key
+from pipeline.store import Store, flush, lock, make_key, writing
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.errors import UserError
@@ -230,7 +230,13 @@ def _take(file: Path, target: Path) -> None:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
             raise
         # another device, or a file system without links
-        shutil.copyfile(file, target)
+        _copy(file, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """As ``shutil.copyfile``, which of a full disk says the source's name."""
+    with source.open("rb") as read, target.open("wb") as write:
+        shutil.copyfileobj(read, write, 1 << 20)
 
 
 def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list[dict[str, Any]]:
@@ -245,6 +251,47 @@ def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list
         writer = shard_writer(name, load_tokenizer(tokenizer))
         added += [file_entry(folder, name, split, written) for written in writer.finish(folder / name / split, files)]
     return added
+
+
+def refuse_foreign(out: Path) -> None:
+    """Whether a folder may be replaced: it is not there, empty, or ours.
+
+    :raises UserError: it may not.
+    """
+    if out.is_symlink():
+        raise UserError("the output became a link", where=out, fix="remove it, or name another folder with --out")
+    if out.exists() and not out.is_dir():
+        raise UserError("the output is a file", where=out, fix="name a folder with --out")
+    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
+        raise UserError(
+            "the output folder holds something that wellmix did not write",
+            where=out,
+            fix="empty it, or name another with --out",
+        )
+
+
+@contextmanager
+def held(out: Path | str) -> Iterator[None]:
+    """Keep an output for one run: two would sweep each other's folders away. (At a URL nothing is kept: let one run at a time write there.)
+
+    :raises UserError: another run has it.
+    """
+    if isinstance(out, str):
+        yield
+        return
+    path = out.parent / f".{out.name}.lock"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        release = lock(path, "another run is writing this output", out, "wait for it, or name another folder")
+    except OSError as error:
+        raise UserError(
+            f"cannot write beside the output: {error.strerror}", where=error.filename, fix="name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        release()
 
 
 def beside(place: Path) -> Path:
@@ -263,6 +310,8 @@ def replacing(out: Path | str, store: Store) -> Iterator[Path]:
     """A folder that takes the place of ``out`` when the block ends without an error.
 
     Beside it, and by a rename; of a URL, in the store's scratch, and uploaded (this machine needs room for the whole output).
+
+    :raises UserError: what is in the place by then is not ours to replace.
     """
     if isinstance(out, str):
         with store.scratch("output") as aside:
@@ -275,10 +324,16 @@ def replacing(out: Path | str, store: Store) -> Iterator[Path]:
 
 @contextmanager
 def replaced(out: Path) -> Iterator[Path]:
-    """A folder beside ``out`` that takes its place by a rename when the block ends without an error."""
+    """A folder beside ``out`` that takes its place by a rename when the block ends without an error.
+
+    :raises UserError: what is in the place by then is not ours to replace.
+    """
     aside = beside(out)
     try:
-        yield aside
+        with writing(aside):
+            yield aside
+            flush(aside)
+        refuse_foreign(out)
         if out.exists():
             old = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.old"
             os.rename(out, old)

@@ -20,7 +20,7 @@ from classifiers.scorer import SHORT_WORDS
 from classifiers.taxonomy import HARMFUL
 from classifiers.windows import WHOLE
 from pipeline.catalog import DERIVED_COLUMNS, OVERLAP_COLUMNS, facet_cuts
-from pipeline.database import connect, files, number_files, text
+from pipeline.database import connect, files, number_files, of_file, text
 from pipeline.quality import QualityThresholds, thresholds, verdict_sql
 from pipeline.recipe import Amount, Recipe
 from pipeline.store import Store, make_key
@@ -259,7 +259,7 @@ def judge(
     try:
         con.execute(alone)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-        raise UserError(
+        raise of_file(error) or UserError(
             f"a condition cannot be computed for every document: {str(error).splitlines()[0]}",
             where=recipe.place("upweight"),
             fix="look at the `where` of groups, upweight and filters.drop; try_cast gives null instead of an error",

@@ -368,7 +368,7 @@ class RemoteStore(Store):
         :returns: the function that gives it back.
         :raises UserError: another run has it, it does not exist, or it may not be written.
         """
-        held = self._take_folder()
+        release_folder = self._take_folder()
         try:
             lease = Lease(self._remote, self._cache_id())
             try:
@@ -386,13 +386,13 @@ class RemoteStore(Store):
                     fix="check the credentials, and what they allow",
                 ) from None
         except BaseException:
-            held.close()
+            release_folder()
             raise
 
         def release() -> None:
             self._lease = None
             lease.release()
-            held.close()
+            release_folder()
 
         self._lease = lease
         try:

@@ -22,7 +22,7 @@ from pipeline.contamination import shipped
 from pipeline.execute import Step, run_step
 from pipeline.ingest import run_ingest, split_from_json
 from pipeline.names import NameFinder
-from pipeline.output import UNFINISHED, read_file, read_manifest
+from pipeline.output import UNFINISHED, held, read_file, read_manifest, refuse_foreign
 from pipeline.recipe import Ingest
 from pipeline.remote import RemoteFolder
 from pipeline.store import Store, open_store
@@ -101,7 +101,7 @@ def opened(
     store = open_store(store_root)
     release = store.lock()
     try:
-        with Progress(show_progress) as progress, running_on(cluster):
+        with held(place), Progress(show_progress) as progress, running_on(cluster):
             yield place, store, progress
         store.sweep_work()
     finally:
@@ -222,15 +222,15 @@ def _check_remote_output(out: str, store: str) -> None:
 
 
 def check_output(out: Path) -> None:
-    """Refuse to replace a folder that is not ours, before any work is done."""
-    if out.exists() and not out.is_dir():
-        raise UserError("the output is a file", where=out, fix="name a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
+    """Refuse to replace a folder that is not ours, or cannot be replaced, before any work is done."""
+    refuse_foreign(out)
+    if out.is_mount():
         raise UserError(
-            "the output folder holds something that wellmix did not write",
+            "the output folder is where a disk is mounted, and a folder that takes its place cannot be moved there",
             where=out,
-            fix="empty it, or name another with --out",
+            fix="name a folder within it with --out",
         )
-    parent = next(p for p in [out, *out.absolute().parents] if p.exists())
+    # it is put in place by renames in its parent
+    parent = next(p for p in out.absolute().parents if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise UserError("cannot write the output folder", where=out, fix="choose a writable place with --out")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import multiprocess
 import multiprocess.forkserver
 
@@ -9,4 +11,9 @@ import multiprocess.forkserver
 def start_server() -> None:
     """Start the process, if it is not there yet; it loads :mod:`pipeline.worker` while this one goes on."""
     multiprocess.set_forkserver_preload(["pipeline.worker"])
-    multiprocess.forkserver.ensure_running()
+    # Born with it blocked, it is deaf to Ctrl-C even before its first line runs.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        multiprocess.forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

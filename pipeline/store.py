@@ -9,6 +9,7 @@ A store may also lie at a URL (:mod:`pipeline.remote`): the same artifacts, and 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -17,10 +18,10 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sources.errors import UserError
-from sources.files import content_hash
+from sources.files import content_hash, stamp
 from sources.readers.base import FileRef
 from sources.remote import is_url
 
@@ -94,11 +95,18 @@ class Store:
 
     def has(self, stage: str, key: str) -> bool:
         """Whether an artifact is there, whole."""
-        return (self.path(stage, key) / "meta.json").is_file()
+        return _is_whole(self.path(stage, key))
 
     def meta(self, stage: str, key: str) -> dict[str, Any]:
-        """What an artifact says of itself."""
-        return json.loads((self.path(stage, key) / "meta.json").read_text("utf-8"))
+        """What an artifact says of itself.
+
+        :raises UserError: it is damaged.
+        """
+        path = self.path(stage, key) / "meta.json"
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except ValueError:
+            raise damaged(path) from None
 
     def metas(self, stage: str, keys: Iterable[str]) -> list[dict[str, Any]]:
         """What several artifacts say of themselves."""
@@ -123,20 +131,25 @@ class Store:
         aside.mkdir(parents=True)
         meta: dict[str, Any] = {}
         try:
-            yield aside, meta
+            with writing(aside):
+                yield aside, meta
             self._commit(stage, key, aside, meta)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
     def _commit(self, stage: str, key: str, aside: Path, meta: dict[str, Any]) -> None:
         (aside / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False), "utf-8")
+        flush(aside)
         place = Store.path(self, stage, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.rename(aside, place)
         except OSError:
-            if not (place / "meta.json").is_file():
-                raise
+            if _is_whole(place):
+                return
+            # what is in the way is no artifact
+            shutil.rmtree(place, ignore_errors=True)
+            os.rename(aside, place)
 
     @contextmanager
     def using(self) -> Iterator[None]:
@@ -149,7 +162,8 @@ class Store:
         path = self.root / "tmp" / f"{name}-{uuid.uuid4().hex[:8]}"
         path.mkdir(parents=True)
         try:
-            yield path
+            with writing(path):
+                yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -175,31 +189,24 @@ class Store:
         :returns: the function that gives it back.
         :raises UserError: another run has it.
         """
-        file = self._take_folder()
+        release = self._take_folder()
         self._sweep_tmp()
-        return file.close
+        return release
 
-    def _take_folder(self) -> IO[str]:
-        import fcntl
-
+    def _take_folder(self) -> Callable[[], None]:
         try:
-            file = (self.root / "lock").open("a+")
+            return lock(
+                self.root / "lock",
+                "another run is using this store",
+                self.location,
+                "wait for it, or give --store another folder",
+            )
         except OSError as error:
             raise UserError(
                 f"cannot use the store: {error.strerror}",
                 where=error.filename,
                 fix="choose another folder with --store",
             ) from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise UserError(
-                "another run is using this store",
-                where=self.location,
-                fix="wait for it, or give --store another folder",
-            ) from None
-        return file
 
     def _sweep_tmp(self) -> None:
         """Remove what an earlier run that was killed left half-written."""
@@ -210,8 +217,87 @@ class Store:
                 left.unlink(missing_ok=True)
 
 
+def _is_whole(place: Path) -> bool:
+    # an empty meta.json is what a power cut may leave where nothing reached the disk
+    try:
+        return (place / "meta.json").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def lock(path: Path, taken: str, where: Path | str, fix: str) -> Callable[[], None]:
+    """Take a lock that ends with the process that holds it, however that ends.
+
+    :param path: the lock's file; made, and after :meth:`Path.unlink` by its holder made anew.
+    :param taken, where, fix: what to say if another process holds it.
+    :returns: the function that gives it back.
+    :raises UserError: it is held, or the file system knows no locks.
+    :raises OSError: its file cannot be made.
+    """
+    import fcntl
+
+    while True:
+        file = path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise UserError(taken, where=where, fix=fix) from None
+        except OSError as error:
+            file.close()
+            raise UserError(
+                f"the file system knows no locks: {error.strerror}",
+                where=where,
+                fix="choose a folder on a local disk",
+            ) from None
+        try:
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file.close
+        except FileNotFoundError:
+            pass
+        file.close()  # its last holder removed it between our two calls
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Let a write for which there is no room say where that was; Arrow does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            # semaphores of a pool of workers lie in memory
+            shared = Path("/dev/shm")
+            full = shared.is_dir() and os.statvfs(shared).f_bavail == 0
+            error.filename = str(shared if full else folder)
+        raise
+
+
+def flush(folder: Path) -> None:
+    """Have all of a folder on the disk itself. A rename that follows may survive a power cut that what it moved would not."""
+    for place, _, names in os.walk(folder):
+        for name in (".", *names):
+            descriptor = os.open(os.path.join(place, name), os.O_RDONLY)  # noqa: PTH118
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                # some file systems cannot do it to a folder; of a file it is a failed write
+                if name != "." or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                    raise
+            finally:
+                os.close(descriptor)
+
+
+def damaged(path: Path) -> UserError:
+    """The error of a file of the store that is not what was written."""
+    return UserError(
+        "a file of the store is damaged",
+        where=path,
+        fix=f"delete the folder {path.parent}; the same command makes it again",
+    )
+
+
 class FingerprintCache:
-    """Content hashes of raw files by path, size and modification time, so that an unchanged file is hashed once."""
+    """Content hashes of raw files by path and :func:`sources.files.stamp`, so that an unchanged file is hashed once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -223,18 +309,18 @@ class FingerprintCache:
 
     def __call__(self, path: Path) -> str:
         """BLAKE2b-128 of the file's content, 32 hex digits."""
-        stat = path.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
+        now = list(stamp(path))
         entry = self._known.get(str(path))
-        if entry is None or entry[:2] != stamp:
-            entry = self._known[str(path)] = [*stamp, content_hash(path)]
+        if entry is None or entry[:-1] != now:
+            entry = self._known[str(path)] = [*now, content_hash(path)]
             self._changed = True
-        return entry[2]
+        return entry[-1]
 
     def save(self) -> None:
         """Write the cache if something new was hashed."""
         if self._changed:
-            aside = self._path.with_suffix(f".{uuid.uuid4().hex[:8]}")
+            aside = self._path.parent / "tmp" / f"{self._path.name}-{uuid.uuid4().hex[:8]}"
+            aside.parent.mkdir(exist_ok=True)
             aside.write_text(json.dumps(self._known), "utf-8")
             os.replace(aside, self._path)
 

@@ -8,16 +8,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.store import damaged
+
+
+def opened(path: Path) -> pq.ParquetFile:
+    """A file of the store, open.
+
+    :raises UserError: it is damaged.
+    """
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, FileNotFoundError):
+        raise damaged(path) from None
+
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     """A whole small file."""
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         return file.read(columns=columns, use_threads=False)
 
 
 def read_between(path: Path, column: str, low: int, high: int) -> pa.Table:
     """The rows whose integer ``column`` lies in [low, high], passing over row groups whose statistics rule them out."""
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         at = file.schema_arrow.get_field_index(column)
         kind = file.schema_arrow.field(column).type
         parts = [file.schema_arrow.empty_table()]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import gzip
 import hashlib
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,11 +20,44 @@ from sources.errors import UserError
 from sources.readers.base import FileRef
 from sources.remote import filesystem, open_remote, patiently
 
+#: Scheme of local files named by URL.
+_LOCAL = "file://"
+
 
 def content_hash(path: Path) -> str:
     """BLAKE2b-128 of a file's content, 32 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def stamp(path: Path) -> tuple[int, int, int, int]:
+    """What tells a changed local file without reading it: size, times of change of its content and of its inode, inode. The last two show
+    what a program hid by setting back the first time.
+    """
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def check_unchanged(files: Iterable[FileRef]) -> None:
+    """What was read of local files is what was fingerprinted: they are still as when they were listed.
+
+    :raises UserError: a file changed, or went away.
+    """
+    for file in files:
+        if file.stamp is None:
+            continue
+        path = Path(file.url.removeprefix(_LOCAL))
+        try:
+            # a touched file has another stamp and the same content
+            same = stamp(path) == file.stamp or content_hash(path) == file.fingerprint
+        except OSError:
+            same = False
+        if not same:
+            raise UserError(
+                "a raw file was changed or removed while it was being read",
+                where=path,
+                fix="run the same command again when nothing writes there any more",
+            )
 
 
 def resolve(card: Card, fingerprint: Callable[[Path], str] = content_hash) -> list[FileRef]:
@@ -90,8 +124,9 @@ def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
                     raise UserError(
                         f"source {card.name!r}: a file cannot be read", where=path, fix="check its permissions"
                     )
-                stat = path.stat()
-                refs[name] = FileRef(str(path), name, stat.st_size, fingerprint(path))
+                # before the content is read, so that a change during that shows
+                found = stamp(path)
+                refs[name] = FileRef(str(path), name, found[0], fingerprint(path), found)
     return list(refs.values())
 
 
@@ -125,7 +160,13 @@ def _remote(card: Card) -> list[FileRef]:
     folders = {folder for _, folder, _, _ in found_files.values()}
     shared = os.path.commonpath(folders) if len(folders) > 1 and len({f[:1] for f in folders}) == 1 else None
     return [
-        FileRef(full, item.removeprefix(folder if shared is None else shared).strip("/"), size, fingerprint)
+        FileRef(
+            full,
+            item.removeprefix(folder if shared is None else shared).strip("/"),
+            size,
+            fingerprint,
+            stamp(Path(item)) if full.startswith(_LOCAL) else None,
+        )
         for full, (item, folder, size, fingerprint) in found_files.items()
     ]
 
@@ -146,7 +187,8 @@ def open_binary(ref: FileRef) -> BinaryIO:
 
     Decoding errors of a truncated stream surface while reading: EOFError, zstandard.ZstdError or OSError.
     """
-    raw = open_remote(ref.url, ref.size) if "://" in ref.url else open(ref.url, "rb")  # noqa: SIM115
+    path = ref.url.removeprefix(_LOCAL)
+    raw = open_remote(ref.url, ref.size) if "://" in path else io.BufferedReader(_LocalFile(path), 1 << 20)
     suffix = ref.name.rsplit(".", 1)[-1].lower()
     if suffix == "gz":
         return gzip.open(raw, "rb")  # type: ignore[return-value]
@@ -161,6 +203,29 @@ def open_binary(ref: FileRef) -> BinaryIO:
 
         return lzma.open(raw, "rb")  # type: ignore[return-value]
     return io.BufferedReader(raw, 1 << 20) if not isinstance(raw, io.BufferedReader) else raw  # type: ignore[return-value,arg-type,type-var]
+
+
+class _LocalFile(io.FileIO):
+    """A local file. What goes wrong with it is the system's fault (a failing disk, too many open files), not its content's: readers would
+    quarantine it as they do bad content, and what is quarantined stays so.
+    """
+
+    def __init__(self, path: str) -> None:
+        try:
+            super().__init__(path, "rb")
+        except OSError as error:
+            raise _cannot_read(path, error) from None
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
+        try:
+            return super().readinto(buffer)  # type: ignore[return-value]
+        except OSError as error:
+            raise _cannot_read(str(self.name), error) from None
+
+
+def _cannot_read(path: str, error: OSError) -> UserError:
+    fix = "raise the limit of open files (ulimit -n)" if error.errno == errno.EMFILE else "see that it can be read"
+    return UserError(f"cannot read a file: {error.strerror}", where=path, fix=f"{fix}, and run the command again")
 
 
 class _ZstdStream(io.RawIOBase):

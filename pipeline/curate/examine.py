@@ -26,7 +26,7 @@ from pipeline.curate.columns import ASPECTS, derived_columns
 from pipeline.database import files
 from pipeline.quality import MEASURES, QUALITY_VERSION, measure
 from pipeline.store import Store, make_key
-from pipeline.tables import read
+from pipeline.tables import opened, read
 from pipeline.tokens import load_tokenizer
 from sources.document import spoken
 
@@ -222,7 +222,7 @@ def _compute(store: Store, candidates: str, stages: list[Attribute], keys: dict[
 
 def read_candidates(store: Store, key: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Stream a shard's candidates, at most :data:`BATCH_ROWS` at once."""
-    with pq.ParquetFile(store.path("candidates", key) / "candidates.parquet") as file:
+    with opened(store.path("candidates", key) / "candidates.parquet") as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=columns, use_threads=False)
             yield from table.combine_chunks().to_batches(BATCH_ROWS)

@@ -114,13 +114,14 @@ def _run(
             candidates = candidates_key(documents, card)
             keys, pool = pool_keys(stages, candidates)
             shards.append({"source": source, "documents": documents, "candidates": candidates, "pool": pool})
-            if store.has("pool", pool):
+            # later steps read all three, and somebody may have deleted a folder, as we advise where one is damaged
+            if all(store.has(*made) for made in (("documents", documents), ("candidates", candidates), ("pool", pool))):
                 continue
             ran["ingest"] += not store.has("documents", documents)
             ran["candidates"] += not store.has("candidates", candidates)
             for stage, key in keys.items():
                 ran[stage] += not store.has(stage, key)
-            ran["pool"] += 1
+            ran["pool"] += not store.has("pool", pool)
             todo.append(
                 {
                     "card": card.model_dump(mode="json"),

@@ -27,7 +27,7 @@ from pipeline.curate.judge import gather, judge
 from pipeline.curate.material import Judged, material, subjects, with_said
 from pipeline.curate.recipe import SetRecipe
 from pipeline.curate.reviewed import reviewed
-from pipeline.database import connect, text
+from pipeline.database import connect, of_file, text
 from pipeline.execute import Step, run_step
 from pipeline.review import Decisions
 from pipeline.store import Store, make_key
@@ -174,7 +174,7 @@ def _computing(recipe: SetRecipe) -> Iterator[None]:
     try:
         yield
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-        raise UserError(
+        raise of_file(error) or UserError(
             f"a condition cannot be computed for every candidate: {str(error).splitlines()[0]}",
             where=recipe.place("filters", "drop"),
             fix="look at the conditions, also of `quotas`, and at `order`; try_cast gives null instead of an error",

@@ -18,7 +18,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from pipeline.output import beside
+from pipeline.output import beside, held
 from pipeline.publish.attribution import attribution_csv, attribution_sections, license_sections
 from pipeline.publish.card import sections
 from pipeline.publish.croissant import croissant
@@ -33,6 +33,7 @@ from pipeline.publish.samples import choose
 from pipeline.publish.statement import statement_sections
 from pipeline.publish.tally import Tally, count
 from pipeline.publish.terms import Effective, check_gates, effective_terms
+from pipeline.store import flush
 from sources.errors import UserError
 
 #: Layout of ``provenance.json``.
@@ -111,7 +112,8 @@ def stage(
     _check_place(place, made)
     given = _options(repo, parent, date)
     try:
-        return _stage(made, place, to, contact, creator, repo, given, date, by_row, endpoint)
+        with held(place):
+            return _stage(made, place, to, contact, creator, repo, given, date, by_row, endpoint)
     except OSError as error:
         raise UserError(
             f"cannot read or write: {error.strerror or error}",
@@ -183,6 +185,7 @@ def _stage(
         kept = _write(pub, aside, to, before, (made.folder, to))
         validate_card((aside / "README.md").read_text("utf-8"), aside, to, endpoint=endpoint)
         files = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
+        flush(aside)
         changed = _commit(aside, to, files, before)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

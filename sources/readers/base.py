@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -26,12 +26,14 @@ class FileRef:
     :param name: path relative to the card's root; used in locators and keys, so the same corpus elsewhere has the same ids.
     :param size: bytes.
     :param fingerprint: changes when the content changes.
+    :param stamp: :func:`sources.files.stamp` of a local file from before it was fingerprinted.
     """
 
     url: str
     name: str
     size: int
     fingerprint: str
+    stamp: tuple[int, int, int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

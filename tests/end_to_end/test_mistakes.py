@@ -606,8 +606,8 @@ def test_score_goes_on_past_bad_lines(tmp_path: Path, run: Run) -> None:
 def test_score_mistakes(tmp_path: Path, run: Run) -> None:
     out, good = tmp_path / "s.parquet", tmp_path / "good.jsonl"
     good.write_bytes(GOOD)
-    run("score", tmp_path / "none.jsonl", "-o", out).tells("cannot read the texts: No such file", "none.jsonl")
-    run("score", tmp_path, "-o", out).tells("cannot read the texts: Is a directory")
+    run("score", tmp_path / "none.jsonl", "-o", out).tells("cannot read a file: No such file", "none.jsonl")
+    run("score", tmp_path, "-o", out).tells("cannot read a file: Is a directory")
     for name in ("t.jsonl.gz", "t.jsonl.zst", "t.jsonl.xz"):
         (tmp_path / name).write_bytes(b"plain")
         run("score", tmp_path / name, "-o", out).tells("the compressed file is broken", name)
