@@ -100,7 +100,8 @@ def run_step(
             logging_dir=str(folder),
             skip_completed=True,
         )
-        with _watch(folder / "completions", tasks, progress, label, weight, group), _as_running():
+        watch = _watch(folder / "completions", tasks, progress, label, weight, group)
+        with progress.timed(step.name), watch, _as_running():
             executor.run()
 
 
