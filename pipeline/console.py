@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -19,6 +22,7 @@ class Progress:
     """A bar a stage, and under it a bar for each source that is under way.
 
     :param enabled: off for tests and scripts.
+    :ivar seconds: wall time of each stage that ran; a step inside another is named after it (``dedup/shingles``).
     """
 
     def __init__(self, enabled: bool = True) -> None:
@@ -33,6 +37,8 @@ class Progress:
         )
         self._stages: dict[str, _Stage] = {}
         self._counts: dict[str, TaskID] = {}
+        self.seconds: dict[str, float] = {}
+        self._inside: list[str] = []
 
     def __enter__(self) -> Progress:
         self._rich.start()
@@ -40,6 +46,17 @@ class Progress:
 
     def __exit__(self, *error: object) -> None:
         self._rich.stop()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time until the block ends to a stage's :attr:`seconds`."""
+        self._inside.append(stage)
+        name, began = "/".join(self._inside), monotonic()
+        try:
+            yield
+        finally:
+            self._inside.pop()
+            self.seconds[name] = self.seconds.get(name, 0.0) + monotonic() - began
 
     def start(self, label: str, weights: list[int], groups: list[str | None]) -> None:
         """Show a stage of ``len(weights)`` tasks."""

@@ -167,7 +167,7 @@ def run_step(
         with get_datafolder(folder).open("tasks.jsonl", "w") as file:
             file.write("".join(json.dumps(job) + "\n" for job in jobs))
         made = step(store if is_url(store.location) else Store(store.root.absolute()), folder)
-        with _watch(folder, weights, groups, progress, label), _as_running():
+        with progress.timed(step.name), _watch(folder, weights, groups, progress, label), _as_running():
             if cluster.kind == "local":
                 _run_here(made, n, folder, min(workers, n))
             else:

@@ -113,7 +113,8 @@ def _run(
 ) -> MixResult:
     ran: Counter[str] = Counter()
     corpus = scored(recipe, folder, cards, store, workers=workers, progress=progress, ran=ran)
-    plan = planned(recipe, cards, corpus, store, workers=workers, ran=ran)
+    with progress.timed("plan"):
+        plan = planned(recipe, cards, corpus, store, workers=workers, ran=ran)
 
     emit = emit_key(plan, list(recipe.shards.formats))
     lineage = Lineage(
@@ -128,30 +129,32 @@ def _run(
         versions = {stage.name: stage.version for stage in corpus.judges.stages}
         outputs = store.meta("plan", plan)["outputs"]
         kept = kept_shards(out, emission_key(versions, corpus.judges.tokenizer), outputs, formats)
-        written = run_emit(
-            store,
-            plan,
-            [output for output in outputs if (output["split"], output["out"]) not in kept],
-            [(shard.documents, shard.catalog) for shard in corpus.shards],
-            formats=formats,
-            tokenizer=corpus.judges.tokenizer,
-            workers=workers,
-            progress=progress,
-        )
-        write_output(
-            store,
-            out,
-            recipe,
-            cards,
-            corpus.files,
-            asdict(corpus.judges.limits),
-            lineage,
-            written,
-            kept,
-            versions,
-            corpus.judges.tokenizer,
-        )
-    return MixResult.read(out, monotonic() - started, ran)
+        with progress.timed("emit"):
+            written = run_emit(
+                store,
+                plan,
+                [output for output in outputs if (output["split"], output["out"]) not in kept],
+                [(shard.documents, shard.catalog) for shard in corpus.shards],
+                formats=formats,
+                tokenizer=corpus.judges.tokenizer,
+                workers=workers,
+                progress=progress,
+            )
+        with progress.timed("output"):
+            write_output(
+                store,
+                out,
+                recipe,
+                cards,
+                corpus.files,
+                asdict(corpus.judges.limits),
+                lineage,
+                written,
+                kept,
+                versions,
+                corpus.judges.tokenizer,
+            )
+    return MixResult.read(out, monotonic() - started, ran, progress.seconds)
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,10 @@ def scored(
     :param ran: counts the stages that had to run.
     :raises UserError: a source that yields nothing, or files that are not there.
     """
-    judges = prepare(recipe, folder, cards)
+    with progress.timed("prepare"):
+        judges = prepare(recipe, folder, cards)
+        files = find_files(cards, store)
     stages, limits = judges.stages, judges.limits
-    files = find_files(cards, store)
 
     shards: list[Shard] = []
     for name, card in cards.items():
@@ -236,15 +240,16 @@ def scored(
     clusters = dedup_key(signatures, limits.near_duplicates)
     if not store.has("clusters", clusters):
         ran["dedup"] += 1
-        run_dedup(
-            store,
-            [shard.documents for shard in shards],
-            signatures,
-            limits.near_duplicates,
-            memory=recipe.memory,
-            workers=workers,
-            progress=progress,
-        )
+        with progress.timed("dedup"):
+            run_dedup(
+                store,
+                [shard.documents for shard in shards],
+                signatures,
+                limits.near_duplicates,
+                memory=recipe.memory,
+                workers=workers,
+                progress=progress,
+            )
     return Corpus(files, shards, clusters, judges)
 
 

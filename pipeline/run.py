@@ -41,6 +41,7 @@ class RunResult:
     :param out: the output folder, or its URL.
     :param seconds: wall time.
     :param stages: how many times each stage ran; empty if everything was there.
+    :param seconds_by_stage: wall time of each, :attr:`pipeline.console.Progress.seconds`.
     :param manifest: content of ``manifest.json``.
     :param ledger: content of ``ledger.json``.
     """
@@ -48,14 +49,15 @@ class RunResult:
     out: Path | str
     seconds: float
     stages: Counter[str]
+    seconds_by_stage: dict[str, float]
     manifest: dict[str, Any]
     ledger: dict[str, Any]
 
     @classmethod
-    def read(cls, out: Path | str, seconds: float, stages: Counter[str]) -> Self:
+    def read(cls, out: Path | str, seconds: float, stages: Counter[str], seconds_by_stage: dict[str, float]) -> Self:
         """The result of a run whose folder is in place."""
         manifest, ledger = (orjson.loads(read_file(out, name)) for name in ("manifest.json", "ledger.json"))
-        return cls(out, seconds, +stages, manifest, ledger)
+        return cls(out, seconds, +stages, seconds_by_stage, manifest, ledger)
 
     def told(self, **own: Any) -> dict[str, Any]:
         """The object ``--json`` prints.
@@ -67,6 +69,7 @@ class RunResult:
             "seconds": round(self.seconds, 3),
             "stages_run": self.stages.total(),
             "stages": dict(self.stages),
+            "seconds_by_stage": {name: round(took, 3) for name, took in self.seconds_by_stage.items()},
             **own,
             "quarantined": self.ledger["totals"]["quarantined"],
             "notes": self.manifest["notes"],

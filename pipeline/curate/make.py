@@ -168,7 +168,7 @@ def _run(
         ran["write"] += 1
         versions = {stage.name: stage.version for stage in stages}
         write_set(store, out, recipe, cards, constitution, files, lineage, versions)
-    return SetResult.read(out, monotonic() - started, ran)
+    return SetResult.read(out, monotonic() - started, ran, progress.seconds)
 
 
 def _decisions(recipe: SetRecipe, path: Path) -> Decisions:

@@ -74,6 +74,9 @@ def test_contract_of_manifest_and_shards(sample_mix) -> None:
         assert hashlib.sha256((result.out / file["path"]).read_bytes()).hexdigest() == file["sha256"]
     summary = result.summary()
     assert {"out", "seconds", "stages_run", "documents", "tokens", "achieved"} <= set(summary)
+    timed = summary["seconds_by_stage"]
+    assert {"documents", "dedup", "plan", "emit", "emit/gather", "output"} <= set(timed)
+    assert sum(took for name, took in timed.items() if "/" not in name) <= summary["seconds"]
     assert sum(summary["achieved"].values()) == pytest.approx(1)
 
 
