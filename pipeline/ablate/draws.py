@@ -75,7 +75,7 @@ def run_draws(
     with (
         store.write("draws", key) as (folder, meta),
         store.scratch("draws") as scratch,
-        connect(scratch, recipe.memory, workers) as con,
+        connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):
         judge(con, store, recipe, cards, limits, shards, clusters)
         make_events(con, recipe)

@@ -127,7 +127,7 @@ def run_select(
     with (
         store.write("selection", key) as (folder, meta),
         store.scratch("select") as scratch,
-        connect(scratch, recipe.memory, workers) as con,
+        connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):
         with _computing(recipe):
             sheets = [store.path("candidates", name) / "candidates.parquet" for name in candidates]

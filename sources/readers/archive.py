@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -14,6 +13,7 @@ from pydantic import Field, field_validator
 from sources.document import Bad, Record
 from sources.files import open_binary
 from sources.readers._io import decode
+from sources.readers._zip import member, opened
 from sources.readers.base import FileRef, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper, Row
@@ -70,16 +70,14 @@ class ArchiveReader(Reader):
 
     def _rows(self, file: FileRef) -> Iterator[tuple[str, Row | Bad]]:
         try:
-            with seekable(open_binary(file)) as stream:
+            with seekable(open_binary(file, self.options.max_ratio)) as stream:
                 refuse_pointer(stream.read(64))
-                with zipfile.ZipFile(stream) as archive:
+                with opened(stream, self.options.max_ratio) as archive:
                     for info in sorted(archive.infolist(), key=lambda info: info.filename):
                         if not info.is_dir() and self._wanted(info.filename):
                             yield from self._member(file, archive, info)
         except Broken as error:
             yield file.name, error.bad(file.name)
-        except zipfile.BadZipFile as error:
-            yield file.name, Bad(file.name, "truncated", f"not a whole zip archive: {error}")
 
     def _wanted(self, member: str) -> bool:
         options: ArchiveOptions = self.options
@@ -91,15 +89,10 @@ class ArchiveReader(Reader):
         self, file: FileRef, archive: zipfile.ZipFile, info: zipfile.ZipInfo
     ) -> Iterator[tuple[str, Row | Bad]]:
         origin = f"{file.name}#{info.filename}"
-        limit = self.options.max_member_bytes
         try:
-            with archive.open(info) as member:
-                data = member.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            yield origin, Bad(origin, "unreadable", type(error).__name__)
-            return
-        if len(data) > limit:
-            yield origin, Bad(origin, "too_large", f"more than {limit} bytes")
+            data = member(archive, info, self.options.max_member_bytes)
+        except Broken as error:
+            yield origin, error.bad(origin)
             return
         text = decode(data, self.options.encoding)
         if text is None:

@@ -120,7 +120,7 @@ class CsvReader(Reader):
         limit = csv.field_size_limit(options.max_field_bytes)
         delimiter = options.delimiter or ("\t" if stem_suffix(name) in ("tsv", "tab") else ",")
         rows = csv.reader(
-            text_lines(file, options.encoding),
+            text_lines(file, options.encoding, options.max_ratio),
             delimiter=delimiter,
             quoting=csv.QUOTE_NONE if options.quoting == "none" else csv.QUOTE_MINIMAL,
         )

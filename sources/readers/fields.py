@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from sources.readers.base import Options
+from sources.readers.base import Options, StreamOptions
 
 
 class ColumnTurn(Options):
@@ -162,7 +162,7 @@ class Group(Options):
     collect: list[str] | dict[str, str] = []
 
 
-class Fields(Options):
+class Fields(StreamOptions):
     """Which fields of a row become what.
 
     :param text: field or template with the prose. Leave it out for dialogues.

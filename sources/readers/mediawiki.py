@@ -18,10 +18,9 @@ from mwparserfromhell.nodes import Comment, ExternalLink, Heading, HTMLEntity, T
 from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.files import open_binary
-from sources.readers._io import READ_ERRORS
+from sources.files import Broken, open_binary
 from sources.readers._xml import iterparse, local
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 
 _CATEGORY_PERSON = re.compile(
     r"\[\[\s*Category\s*:[^\]|]*(?:\b(?:births|deaths)\b|Living people|Possibly living people|Year of (?:birth|death) missing)",
@@ -87,7 +86,7 @@ _OPEN = re.compile(r"\(\s*(?:[;,]\s*)+")
 _STOP = re.compile(r"[ \u00a0]+([,.;:!?)])")
 
 
-class MediaWikiOptions(Options):
+class MediaWikiOptions(StreamOptions):
     """Options of the mediawiki reader.
 
     :param biographies: take only articles about people, by category (births, deaths, living people), infobox, or date of birth.
@@ -151,7 +150,7 @@ class MediaWikiReader(Reader):
     def _file(self, file: FileRef) -> Iterator[Record | Bad]:
         wiki, pages = "", 0
         try:
-            with open_binary(file) as stream:
+            with open_binary(file, self.options.max_ratio) as stream:
                 for _, element in iterparse(stream, events=("end",), tag=("{*}siteinfo", "{*}page")):
                     if local(element) == "siteinfo":
                         wiki = element.findtext("{*}dbname") or element.findtext("{*}sitename") or ""
@@ -166,8 +165,8 @@ class MediaWikiReader(Reader):
             yield Bad(
                 file.name, "empty" if file.size == 0 else "invalid_xml", f"after page {pages}, line {error.lineno}"
             )
-        except READ_ERRORS as error:
-            yield Bad(file.name, "truncated", f"after page {pages}: {type(error).__name__}")
+        except Broken as error:
+            yield Bad(file.name, error.reason, f"after page {pages}: {error.detail}")
 
     def _page(self, file: FileRef, wiki: str, page: etree._Element) -> Record | Bad | None:
         if int(page.findtext("{*}ns") or 0) not in self.options.namespaces or page.find("{*}redirect") is not None:

@@ -6,6 +6,7 @@ record here is quarantined with its place.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -16,11 +17,13 @@ from warcio.exceptions import ArchiveLoadFailed
 from warcio.recordloader import ArcWarcRecord
 
 from sources.document import Bad, Record
-from sources.files import open_binary
-from sources.readers._io import READ_ERRORS
+from sources.files import Broken, open_binary
 from sources.readers._xml import parse_html
-from sources.readers.base import FileRef, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 from sources.readers.html import HtmlOptions, extract
+
+# It warns of odd addresses by printing them, and anything may stand in their place.
+logging.getLogger("warcio").setLevel(logging.CRITICAL)
 
 _HTML = ("text/html", "application/xhtml+xml")
 _TEXT = ("text/plain",)
@@ -28,7 +31,7 @@ _TEXT = ("text/plain",)
 _OPT_OUT = frozenset({"noindex", "none", "noai", "noimageai", "noml"})
 
 
-class WarcOptions(HtmlOptions):
+class WarcOptions(HtmlOptions, StreamOptions):
     """Options of the warc reader.
 
     :param opt_out: quarantine as ``opted_out`` pages that say noindex or noai in their headers or ``<meta name=robots>``.
@@ -54,7 +57,7 @@ class WarcReader(Reader):
         number = 0
         try:
             # Decompressed here and not by warcio, which refuses files that were gzipped as a whole.
-            with open_binary(file) as stream:
+            with open_binary(file, self.options.max_ratio) as stream:
                 source = _Source(stream)
                 archive = _Archive(source, arc2warc=True)
                 for record in archive:
@@ -70,7 +73,7 @@ class WarcReader(Reader):
             # The latter four come out of warcio on some malformed headers.
             yield Bad(f"{file.name}#record={number + 1}", "invalid_warc")
             return
-        except (*READ_ERRORS, ValueError) as error:
+        except (EOFError, ValueError) as error:
             yield Bad(f"{file.name}#record={number + 1}", "truncated", type(error).__name__)
             return
         if number == 0:
@@ -145,8 +148,8 @@ class _Source:
         # read1 gives what is there, where read would lose it to the error behind it.
         try:
             data = self._stream.read1(size) if hasattr(self._stream, "read1") else self._stream.read(size)
-        except READ_ERRORS as error:
-            self.error = type(error).__name__
+        except Broken as error:
+            self.error = error.detail
             return b""
         self._offset += len(data)
         return data
