@@ -29,7 +29,7 @@ FUNCTIONS = frozenset(
     """
     + - * / // % ** ^ & | ~ << >> || @ ~~ !~~ ~~* !~~* ~~~ ^@ && @> <@ -> ->>
     abs ceil ceiling floor round trunc sign sqrt cbrt exp ln log log2 log10 pow power mod fmod fdiv greatest least add subtract multiply divide
-    isnan isinf isfinite nullif if xor even gcd lcm bit_count error_if_null
+    isnan isinf isfinite nullif if xor even gcd lcm bit_count
     length len strlen char_length character_length octet_length lower upper lcase ucase trim ltrim rtrim left right substr substring reverse
     contains starts_with ends_with prefix suffix instr position strpos like_escape not_like_escape ilike_escape not_ilike_escape concat concat_ws
     regexp_matches regexp_full_match regexp_extract regexp_extract_all regexp_split_to_array str_split str_split_regex string_split
@@ -86,7 +86,7 @@ def check_condition(condition: str, where: str, columns: dict[str, str] | None =
         _check_alone(tree["statements"], where)
         # Only now: until here it was read, and not run.
         con.execute(f"SELECT * FROM documents WHERE ({condition}\n)")
-    except (duckdb.Error, UnicodeError) as error:
+    except (duckdb.Error, UnicodeError, TypeError) as error:  # duckdb says TypeError to a text that is not Unicode
         message = str(error).split("\n\n")[0].splitlines()[0] if isinstance(error, duckdb.Error) else "not Unicode text"
         raise UserError(
             f"the condition does not hold as SQL: {message}",

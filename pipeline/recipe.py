@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from classifiers.taxonomy import FACETS, STANCE, Effort
@@ -22,6 +21,7 @@ from sources.card import CARDS_DIR, Card, find_cards, load_card
 from sources.document import Family
 from sources.errors import UserError
 from sources.licenses import Purpose
+from sources.yaml_text import NotYaml, load_yaml, read_yaml_file
 
 
 class Strict(BaseModel):
@@ -348,24 +348,7 @@ def read_yaml(
     :param guide: the page that tells what it may hold.
     :raises UserError: it cannot be read, is no YAML, names a key twice or is no mapping.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UserError(
-            f"cannot read the {what}: {reason}", where=path, fix=f"name a file such as {_EXAMPLES[what]}"
-        ) from None
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeys)
-        lines = _lines(yaml.compose(text, Loader=SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(
-            f"not valid YAML: {getattr(error, 'problem', error)}",
-            where=place,
-            fix="indent with spaces, and put texts that hold a colon, a brace or a bracket in quotes",
-        ) from None
+    raw, lines = read_yaml_file(path, what, f"name a file such as {_EXAMPLES[what]}")
     if not isinstance(raw, dict):
         raise UserError(f"a {what} is a mapping of fields", where=path, fix=f"{guide} lists them")
     return raw, lines
@@ -419,40 +402,6 @@ def cards_of(
     return cards
 
 
-#: The C parser, ten times as fast, where PyYAML was built with it.
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _UniqueKeys(SafeLoader):
-    """A mapping that names a key twice is a mistake, not the last value."""
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen = set()
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(None, None, "the name of a field is not a text", key.start_mark)
-        if key.value in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
-        seen.add(key.value)
-    loader.flatten_mapping(node)
-    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _lines(node: yaml.Node | None, path: tuple = ()) -> dict[tuple, int]:
-    found = {path: node.start_mark.line + 1} if node is not None else {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            found |= _lines(value, (*path, key.value)) | {(*path, key.value): key.start_mark.line + 1}
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            found |= _lines(value, (*path, str(i)))
-    return found
-
-
 def line_of(lines: dict[tuple, int], loc: tuple) -> int:
     loc = tuple(map(str, loc))
     while loc and loc not in lines:
@@ -501,8 +450,8 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     parts = path.split(".")
     node: Any = raw
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = load_yaml(text)[0]
+    except NotYaml:
         raise UserError(f"the value in --set {override!r} is not valid YAML") from None
     while parts:
         if isinstance(node, list):

@@ -91,6 +91,7 @@ def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
         for path in root.glob(glob):
             if path.is_file():
                 name = path.relative_to(root).as_posix()
+                _check_link(card, root, path)
                 if not os.access(path, os.R_OK):
                     raise UserError(
                         f"source {card.name!r}: a file cannot be read", where=path, fix="check its permissions"
@@ -98,6 +99,20 @@ def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
                 stat = path.stat()
                 refs[name] = FileRef(str(path), name, stat.st_size, fingerprint(path))
     return list(refs.values())
+
+
+def _check_link(card: Card, root: Path, path: Path) -> None:
+    """A corpus may lie elsewhere, through a link in the data root; a link inside of it may not lead out of it.
+
+    :raises UserError: it does. Corpora are cloned and unpacked from strangers, and a link in one can name any file of this machine.
+    """
+    corpus = root / path.relative_to(root).parts[0]
+    if not path.resolve().is_relative_to(corpus.resolve()):
+        raise UserError(
+            f"source {card.name!r}: a link leads out of the corpus",
+            where=path,
+            fix="put the file itself there, or leave it out with `exclude`",
+        )
 
 
 def _remote(card: Card) -> list[FileRef]:

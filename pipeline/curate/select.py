@@ -394,12 +394,12 @@ def embeddings(store: Store, texts: list[str], workers: int, progress: Progress)
             run_step(EmbedStep, store, tasks, workers=workers, progress=progress, label="embed prompts")
             np.save(
                 folder / "vectors.npy",
-                np.concatenate([np.load(str(task["out"])) for task in tasks])
+                np.concatenate([np.load(str(task["out"]), allow_pickle=False) for task in tasks])
                 if tasks
                 else np.zeros((0, 384), np.float32),
             )
             meta.update(texts=len(texts))
-    return np.load(store.path("vectors", key) / "vectors.npy")
+    return np.load(store.path("vectors", key) / "vectors.npy", allow_pickle=False)
 
 
 def _count_principles(table: pa.Table, constitution: Constitution) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sources.document import Bad, Record
 
@@ -19,6 +19,18 @@ class Options(BaseModel):
     """Options of a reader, checked when its card is loaded; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _encoding(value: str) -> str:
+    try:
+        "".encode(value)
+    except (LookupError, UnicodeError, ValueError):
+        raise ValueError(f"no text encoding is called {value!r}") from None
+    return value
+
+
+#: The name of a text encoding that Python knows (and none of its other codecs: ``zip`` unpacks, ``hex`` and ``rot13`` are no texts).
+Encoding = Annotated[str, AfterValidator(_encoding)]
 
 
 class StreamOptions(Options):

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from sources.document import Bad, Record, Turn
-from sources.readers.base import FileRef, Reader, Split, StreamOptions
+from sources.readers.base import Encoding, FileRef, Reader, Split, StreamOptions
 from sources.readers.streams import Broken, text_lines
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})\s*([\w.+-]*)")
@@ -41,7 +41,7 @@ class ComparisonsOptions(StreamOptions):
     fence: str = "xml"
     roles: dict[str, str] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
     verdicts: dict[str, str] = {"GOOD": "good", "OK": "ok", "BAD": "bad"}
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     max_block_bytes: int = Field(default=1 << 20, ge=1 << 10)
 
 

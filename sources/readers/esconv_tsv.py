@@ -12,7 +12,7 @@ from sources.readers.base import FileRef, Reader, Split, StreamOptions
 from sources.readers.jsonl import lines
 
 #: ``0.0 1 5 [Questions] text``: a weight, who speaks (0 seeker, 1 supporter), the number of the turn, the supporter's strategy.
-_TURN = re.compile(r"\s*(?:[\d.]+)\s+([01])\s+(\d+)\s?(?:\[([^\]]*)\]\s?)?(.*)", re.DOTALL)
+_TURN = re.compile(r"\s*(?:[\d.]+)\s+([01])\s+([0-9]{1,9})\s?(?:\[([^\]]*)\]\s?)?(.*)", re.DOTALL)
 
 
 class EsconvTsvOptions(StreamOptions):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.readers.base import FileRef, Reader, Split
+from sources.readers.base import Encoding, FileRef, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.jsonl import lines
 from sources.readers.mapper import Mapper, Row
@@ -28,7 +28,7 @@ class LinesOptions(Fields):
 
     text: str | None = "text"
     labels: dict[str, str] = {}
-    fallback_encoding: str | None = None
+    fallback_encoding: Encoding | None = None
     max_line_bytes: int = Field(default=_LIMIT, ge=1 << 10)
 
 

@@ -169,9 +169,12 @@ class MediaWikiReader(Reader):
             yield Bad(file.name, error.reason, f"after page {pages}: {error.detail}")
 
     def _page(self, file: FileRef, wiki: str, page: etree._Element) -> Record | Bad | None:
-        if int(page.findtext("{*}ns") or 0) not in self.options.namespaces or page.find("{*}redirect") is not None:
-            return None
         native = page.findtext("{*}id") or ""
+        namespace = (page.findtext("{*}ns") or "0").strip()
+        if not re.fullmatch(r"-?[0-9]{1,9}", namespace):
+            return Bad(f"{file.name}#page={native}", "wrong_type", "ns is not a number")
+        if int(namespace) not in self.options.namespaces or page.find("{*}redirect") is not None:
+            return None
         # A full-history dump holds many revisions; the last is the article.
         revisions = page.findall("{*}revision")
         source = revisions[-1].findtext("{*}text") or "" if revisions else ""
@@ -269,7 +272,7 @@ def _template(node: Template) -> Iterator[str]:
 def _spelled_date(node: Template) -> str:
     """``{{birth date|1905|2|2}}`` as words."""
     numbers = [str(p.value).strip() for p in node.params if not p.showkey]
-    numbers = [n for n in numbers if n.isdigit()][:3]
+    numbers = [n for n in numbers if re.fullmatch("[0-9]{1,9}", n)][:3]
     if len(numbers) == 3 and 1 <= int(numbers[1]) <= 12:
         return f"{calendar.month_name[int(numbers[1])]} {int(numbers[2])}, {numbers[0]}"
     return numbers[0] if numbers else ""

@@ -21,6 +21,7 @@ from sources.readers._xml import parse_html, parse_xml, squeeze, to_text
 from sources.readers.base import FileRef, Reader, Split, StreamOptions
 
 _LINE = 8 << 20
+_ID = re.compile("[0-9]{1,18}")
 _TAGS = re.compile(r"<([^<>]+)>|\|?([^|<>]+)\|")
 
 
@@ -74,7 +75,7 @@ class StackExchangeReader(Reader):
                 continue
             kind, native = row.get("PostTypeId"), row.get("Id") or ""
             parent = native if kind == "1" else row.get("ParentId") if kind == "2" else None
-            if kind in ("1", "2") and not (native.isdigit() and parent and parent.isdigit() and row.get("Body")):
+            if kind in ("1", "2") and not (_ID.fullmatch(native) and _ID.fullmatch(parent or "") and row.get("Body")):
                 yield Bad(origin, "missing_field", "Id, ParentId or Body")
             elif parent:
                 fields = {key: row.get(name) for key, name in _FIELDS.items() if row.get(name)}

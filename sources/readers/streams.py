@@ -76,12 +76,17 @@ def _wide_lines(file: FileRef, encoding: str, max_ratio: int) -> Iterator[str]:
     # A line end is no single byte here, so text is decoded before it is cut.
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     held = ""
-    for block in blocks(file, 0, max_ratio):
-        text = held + decoder.decode(block)
-        cut = text.rfind("\n") + 1
-        yield from io.StringIO(text[:cut], newline="")
-        held = text[cut:]
-    yield from io.StringIO(held + decoder.decode(b"", True), newline="")
+    try:
+        for block in blocks(file, 0, max_ratio):
+            text = held + decoder.decode(block)
+            cut = text.rfind("\n") + 1
+            yield from io.StringIO(text[:cut], newline="")
+            held = text[cut:]
+            if len(held) > MAX_LINE:
+                raise Broken("line_too_long", f"no line end within {MAX_LINE} characters; the rest of the file is not read")
+        yield from io.StringIO(held + decoder.decode(b"", True), newline="")
+    except UnicodeError as error:
+        raise Broken("invalid_encoding", f"not {encoding}: {getattr(error, 'reason', error)}") from None
 
 
 def byte_ranges(files: Sequence[FileRef], target_bytes: int) -> list[Split]:

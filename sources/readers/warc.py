@@ -60,13 +60,18 @@ class WarcReader(Reader):
             with open_binary(file, self.options.max_ratio) as stream:
                 source = _Source(stream)
                 archive = _Archive(source, arc2warc=True)
+                told = False
                 for record in archive:
                     number += 1
                     found = self._record(file, record, number)
                     if source.error or _is_short(file, record, found):
-                        found = Bad(f"{file.name}#record={number}", "truncated", source.error)
+                        found = Bad(f"{file.name}#record={number}", source.reason, source.error)
+                        told = bool(source.error)
                     if found is not None:
                         yield found
+                if source.error and number and not told:
+                    # The stream broke after the last page; nobody knows what would have come.
+                    yield Bad(f"{file.name}#record={number + 1}", source.reason, source.error)
                 if archive.err_count:
                     yield Bad(file.name, "invalid_warc", "bytes between records; a record's length is wrong")
         except (ArchiveLoadFailed, AttributeError, KeyError, IndexError, TypeError):
@@ -78,7 +83,15 @@ class WarcReader(Reader):
             return
         if number == 0:
             yield Bad(
-                file.name, "empty" if file.size == 0 else "unreadable" if source.error else "invalid_warc", source.error
+                file.name,
+                "empty"
+                if file.size == 0
+                else "too_large"
+                if source.reason == "too_large"
+                else "unreadable"
+                if source.error
+                else "invalid_warc",
+                source.error,
             )
 
     def _record(self, file: FileRef, record: ArcWarcRecord, number: int) -> Record | Bad | None:
@@ -136,20 +149,21 @@ class _Archive(ArchiveIterator):
 class _Source:
     """The decompressed bytes for warcio, which takes an EOFError of a truncated stream for the end of the file.
 
-    :param error: what ended the stream early, if anything did.
+    :param error: what ended the stream early, if anything did; ``reason`` is its code.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._offset = 0
         self.error = ""
+        self.reason = "truncated"
 
     def read(self, size: int) -> bytes:
         # read1 gives what is there, where read would lose it to the error behind it.
         try:
             data = self._stream.read1(size) if hasattr(self._stream, "read1") else self._stream.read(size)
         except Broken as error:
-            self.error = error.detail
+            self.error, self.reason = error.detail, error.reason
             return b""
         self._offset += len(data)
         return data
