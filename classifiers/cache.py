@@ -31,7 +31,7 @@ def rows_of(texts: list[str], folder: Path, kind: str, encoder: Callable[[], Enc
     keys = [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest() for text in texts]
     known: dict[str, np.ndarray] = {}
     for shard in sorted(folder.glob(f"{kind}-*.npz")):
-        with np.load(shard) as saved:
+        with np.load(shard, allow_pickle=False) as saved:
             known |= dict(zip(saved["keys"].tolist(), saved["rows"], strict=True))
     new = sorted(
         {key: text for key, text in zip(keys, texts, strict=True) if key not in known}.items(), key=lambda p: len(p[1])

@@ -56,7 +56,7 @@ def piece_vectors(dim: int) -> np.ndarray:
     import torch
     from transformers import AutoModel
 
-    encoder = AutoModel.from_pretrained(base()).eval()
+    encoder = AutoModel.from_pretrained(base(), trust_remote_code=False).eval()
     pieces = encoder.config.vocab_size
     rows = np.empty((pieces, encoder.config.hidden_size), dtype=np.float32)
     with torch.no_grad():

@@ -102,7 +102,7 @@ def _pieces(cache: Path) -> np.ndarray:
     path = cache / f"pieces-{encoder.MODEL}.npz"
     if not path.is_file():
         save(path, pieces=piece_vectors(128))
-    with np.load(path) as saved:
+    with np.load(path, allow_pickle=False) as saved:
         return saved["pieces"]
 
 

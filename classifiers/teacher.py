@@ -104,7 +104,9 @@ def _encoder(cache: Path) -> Encode:
 
     torch.set_num_threads(os.cpu_count() or 1)
     dtype = torch.bfloat16 if _half() else torch.float32
-    model = SentenceTransformer(str(unpack(cache)), device="cpu", model_kwargs={"dtype": dtype})
+    model = SentenceTransformer(
+        str(unpack(cache)), device="cpu", model_kwargs={"dtype": dtype}, trust_remote_code=False
+    )
     transformer: Any = model[0].auto_model.eval()  # type: ignore[union-attr]
     tokenizer: Any = model.tokenizer
 

@@ -91,7 +91,7 @@ def judge(
     material = read_material(data, cache, seed, quota, log)
     path = cache / f"held-out-{_key(material, settings, seed)}.npz"
     if path.is_file():
-        with np.load(path) as saved:
+        with np.load(path, allow_pickle=False) as saved:
             logits = {name: saved[name] for name in saved.files}
     else:
         logits = held_out(material, settings, seed, log)

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.segment import Segment
+
+#: Characters that steer a terminal, or turn the order of what is read: all control characters but tab and line end, and the marks of direction.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """A text of unknown origin for a terminal: what would steer it is spelled, ``\\x1b`` for the escape character."""
+    return _STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class _Console(Console):
+    """Shows what ids, names of files and texts hold, and never does what they say.
+
+    Colours and links of our own are styles, which rich turns to escape codes after this.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control or _STEERING.search(segment.text) is None:
+                yield segment
+            else:
+                yield Segment(harmless(segment.text), segment.style)
+
 
 #: Messages and tables; stdout is left to ``--json`` and to data.
-console = Console(stderr=True)
+console = _Console(stderr=True, emoji=False)
 if not console.is_terminal:
     # a log file has no width of its own; 80 columns would fold every table
     console.width = 160

@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,15 +101,18 @@ class HashList:
             with np.load(path, allow_pickle=False) as file:
                 facts = json.loads(str(file["facts"]))
                 hashes, lengths = file["hashes"], file["lengths"]
+            version, items, indexed = facts["version"], int(facts["items"]), int(facts["indexed"])
+            if hashes.dtype != np.uint64 or lengths.dtype != np.uint32 or hashes.ndim != 1 or lengths.ndim != 1:
+                raise ValueError("other arrays")
         except OSError as error:
             raise UserError(f"cannot read the hash list: {error.strerror or error}", where=path) from None
-        except (KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        except (KeyError, TypeError, ValueError, EOFError, MemoryError, RecursionError, zipfile.BadZipFile, zlib.error):
             raise UserError("not a hash list", where=path, fix="make one with `wellmix hashlist`") from None
-        if facts["version"] != _LIST_VERSION:
+        if version != _LIST_VERSION:
             raise UserError(
                 "the hash list was made by another version of wellmix", where=path, fix="make it again from its texts"
             )
-        return cls(path.stem, hashes, lengths, items=facts["items"], indexed=facts["indexed"])
+        return cls(path.stem, hashes, lengths, items=items, indexed=indexed)
 
 
 def build_hash_list(name: str, items: Iterable[str | Sequence[str]]) -> HashList:

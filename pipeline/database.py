@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,19 +17,33 @@ from pipeline.store import damaged
 from pipeline.words import mix_ids
 from sources.errors import UserError
 
+#: No extension is fetched or loaded, whatever a query names; nothing is read from or written to the user's DuckDB folder.
+SEALED: dict[str, str | int] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",
+}
+
 
 @contextmanager
-def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory database that spills.
+def connect(
+    scratch: Path, memory: str, threads: int, reach: Sequence[Path] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory database that spills. Its settings cannot be changed from a query.
 
     :param scratch: folder it may spill to.
     :param memory: limit, e.g. ``2GB``.
     :param threads: of the database, at most the cores here: the workers of a cluster are elsewhere.
+    :param reach: the only folders it may read and write, beside ``scratch``. Give it where people's conditions are run: they are
+        checked (:mod:`pipeline.conditions`), and this holds should the check be wrong.
     :raises UserError: the memory limit is too small, or a file is damaged.
     :raises OSError: a file cannot be read or written, or the disk is full.
     """
     con = duckdb.connect(
         config={
+            **SEALED,
             "memory_limit": memory,
             "temp_directory": str(scratch),
             "threads": min(threads, os.cpu_count() or 1),
@@ -46,6 +60,11 @@ def connect(scratch: Path, memory: str, threads: int) -> Iterator[duckdb.DuckDBP
             type="arrow",
             null_handling="special",  # type: ignore[call-overload]
         )
+        if reach is not None:
+            allowed = ", ".join(text(str(folder.resolve())) for folder in reach)
+            con.execute(f"SET allowed_directories = [{allowed}]")
+            con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
         yield con
     except duckdb.OutOfMemoryException as error:
         if "max_temp_directory_size" in str(error):  # it takes what is free, and that was not enough

@@ -171,7 +171,7 @@ def run_plan(
     with (
         store.write("plan", key) as (folder, meta),
         store.scratch("plan") as scratch,
-        connect(scratch, recipe.memory, workers) as con,
+        connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):
         judge(con, store, recipe, cards, limits, shards, clusters)
         shares, notes = _allot(con, recipe)

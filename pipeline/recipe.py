@@ -7,23 +7,21 @@ field and the fix.
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import duckdb
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from classifiers.taxonomy import FACETS, STANCE, Effort
 from classifiers.taxonomy import Field as ScoreField
-from pipeline.catalog import condition_columns, facet_cuts
+from pipeline.catalog import facet_cuts
+from pipeline.conditions import check_condition
 from sources.card import CARDS_DIR, Card, find_cards, load_card
 from sources.document import Family
 from sources.errors import UserError
 from sources.licenses import Purpose
+from sources.yaml_text import NotYaml, load_yaml, read_yaml_file
 
 
 class Strict(BaseModel):
@@ -351,24 +349,7 @@ def read_yaml(
     :param guide: the page that tells what it may hold.
     :raises UserError: it cannot be read, is no YAML, names a key twice or is no mapping.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UserError(
-            f"cannot read the {what}: {reason}", where=path, fix=f"name a file such as {_EXAMPLES[what]}"
-        ) from None
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeys)
-        lines = _lines(yaml.compose(text, Loader=SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(
-            f"not valid YAML: {getattr(error, 'problem', error)}",
-            where=place,
-            fix="indent with spaces, and put texts that hold a colon, a brace or a bracket in quotes",
-        ) from None
+    raw, lines = read_yaml_file(path, what, f"name a file such as {_EXAMPLES[what]}")
     if not isinstance(raw, dict):
         raise UserError(f"a {what} is a mapping of fields", where=path, fix=f"{guide} lists them")
     return raw, lines
@@ -422,123 +403,6 @@ def cards_of(
     return cards
 
 
-def check_condition(condition: str, where: str, columns: dict[str, str] | None = None) -> None:
-    """Bind an SQL condition to columns, in a database that can reach no file.
-
-    :param columns: name -> SQL type; default the attribute columns of documents.
-    :raises UserError: it does not parse, names an unknown column, or is not a condition.
-    """
-    con = _bench(tuple((condition_columns() if columns is None else columns).items())).cursor()
-    try:
-        statements = con.extract_statements(f"SELECT coalesce(({condition}\n), false) FROM documents")
-        if len(statements) != 1:
-            raise UserError("a condition is one SQL expression", where=where, fix="remove the semicolon")
-        con.execute(f"SELECT * FROM documents WHERE ({condition}\n)")
-        row = con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition}\n)"]).fetchone()
-        _check_alone(json.loads(row[0]) if row else {}, where)
-    except duckdb.Error as error:
-        message = str(error).split("\n\n")[0].splitlines()[0]
-        raise UserError(
-            f"the condition does not hold as SQL: {message}",
-            where=where,
-            fix="`wellmix columns` lists what it can name",
-        ) from None
-    finally:
-        con.close()
-
-
-@lru_cache(maxsize=2)
-def _bench(columns: tuple[tuple[str, str], ...]) -> duckdb.DuckDBPyConnection:
-    """A database with a table of these columns, to try conditions on. It can reach no file."""
-    con = duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true", "threads": 1})
-    con.execute(f"CREATE TABLE documents ({', '.join(f'{name} {kind}' for name, kind in columns)})")
-    # Rows, so that a comparison that can never be made (tokens > 'many') is found now.
-    values = ", ".join("'text'" if kind == "VARCHAR" else "300" for _, kind in columns)
-    con.execute(f"INSERT INTO documents VALUES ({values})")
-    con.execute("INSERT INTO documents DEFAULT VALUES")
-    return con
-
-
-def _check_alone(tree: dict[str, Any], where: str) -> None:
-    """A condition looks at one row: no query of its own, no name that is there only while it is checked, and nothing that gives
-    another answer at another time.
-
-    :param tree: the condition as DuckDB parses it.
-    :raises UserError: it does.
-    """
-    unsteady = _unsteady_functions()
-    for node in _nodes(tree):
-        kind, names = node.get("class"), [str(name).lower() for name in node.get("column_names", ())]
-        called = str(node.get("function_name", "")).lower()
-        if kind == "SUBQUERY":
-            raise UserError(
-                "a condition looks at one row; this one holds a query", where=where, fix="use columns of the row only"
-            )
-        if called and (called in unsteady or called.startswith("current_")):
-            raise UserError(
-                f"{called} gives another answer at another time: the same recipe would not make the same output",
-                where=where,
-                fix="use columns of the row only",
-            )
-        if kind == "COLUMN_REF" and (names == ["rowid"] or names[0] == "documents" or names[0].startswith("current_")):
-            raise UserError(
-                f"no column is called {'.'.join(names)!r}",
-                where=where,
-                fix="name the column alone; `wellmix columns` lists what it can name",
-            )
-
-
-@lru_cache(maxsize=1)
-def _unsteady_functions() -> frozenset[str]:
-    with duckdb.connect() as con:
-        found = con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'")
-        return frozenset(name for (name,) in found.fetchall())
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _nodes(value)
-
-
-#: The C parser, ten times as fast, where PyYAML was built with it.
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _UniqueKeys(SafeLoader):
-    """A mapping that names a key twice is a mistake, not the last value."""
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen = set()
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(None, None, "the name of a field is not a text", key.start_mark)
-        if key.value in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
-        seen.add(key.value)
-    loader.flatten_mapping(node)
-    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _lines(node: yaml.Node | None, path: tuple = ()) -> dict[tuple, int]:
-    found = {path: node.start_mark.line + 1} if node is not None else {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            found |= _lines(value, (*path, key.value)) | {(*path, key.value): key.start_mark.line + 1}
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            found |= _lines(value, (*path, str(i)))
-    return found
-
-
 def line_of(lines: dict[tuple, int], loc: tuple) -> int:
     loc = tuple(map(str, loc))
     while loc and loc not in lines:
@@ -587,8 +451,8 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     parts = path.split(".")
     node: Any = raw
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = load_yaml(text)[0]
+    except NotYaml:
         raise UserError(f"the value in --set {override!r} is not valid YAML") from None
     while parts:
         if isinstance(node, list):

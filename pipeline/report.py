@@ -36,7 +36,7 @@ def print_mix(result: MixResult) -> None:
         dropped = Counter(plan["dropped"]) + Counter(ingest["dropped"])
         reasons = ", ".join(f"{escape(reason)} {n:,}" for reason, n in dropped.most_common(3))
         table.add_row(
-            source,
+            escape(source),
             f"{ingest['records_in']:,}",
             f"{sum(ingest['quarantined'].values()):,}",
             f"{ingest['documents']:,}",
@@ -110,13 +110,13 @@ def print_set(result: SetResult) -> None:
         reasons = Counter(line["never"]) + Counter(line["unfit"])
         shown = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common(4))
         table.add_row(
-            source,
+            escape(source),
             f"{ledger['stages']['shape'][source]['documents_in']:,}",
             f"{line['candidates_in']:,}",
             f"{sum(line['never'].values()):,}",
             f"{sum(line['unfit'].values()):,}",
             *(f"{line.get(name, 0):,}" for name in outcomes),
-            shown,
+            escape(shown),
         )
     console.print(table)
     if manifest["quotas"]:
@@ -138,7 +138,7 @@ def print_set(result: SetResult) -> None:
     table.add_column("principle")
     table.add_column("examples", justify="right")
     for principle in manifest["principles"]:
-        table.add_row(principle["id"], f"{principle['examples']:,}")
+        table.add_row(escape(principle["id"]), f"{principle['examples']:,}")
     console.print(table)
     if manifest["baselines"]:
         table = Table(title="\nwhat predicts the chosen reply", title_justify="left", box=None, pad_edge=False)
@@ -207,9 +207,9 @@ def print_sources(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         size = "elsewhere" if row["bytes"] is None else f"{row['bytes'] / 1e6:.2f}"
         table.add_row(
-            row["name"],
+            escape(row["name"]),
             row["family"],
-            row["license"],
+            escape(row["license"]),
             row["consent"],
             row["sensitivity"],
             " ".join(row["language"]),
@@ -234,7 +234,7 @@ def print_story(story: dict[str, Any]) -> None:
     for place in story["places"]:
         if "form" in place:
             console.print(
-                f"  example {place['example']}: {place['form']}, {place['split']}; {', '.join(place['principles'])}"
+                escape(f"  example {place['example']}: {place['form']}, {place['split']}; {', '.join(place['principles'])}")
             )
             continue
         console.print(

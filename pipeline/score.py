@@ -15,9 +15,8 @@ from classifiers.language import LanguageId
 from classifiers.scorer import Scorer
 from classifiers.taxonomy import Effort
 from sources.errors import UserError
-from sources.files import open_binary
+from sources.files import Broken, open_binary
 from sources.readers.base import FileRef
-from sources.readers.streams import BROKEN
 
 #: Texts are scored together until they reach one of these.
 BATCH_ROWS = 2_000
@@ -102,8 +101,8 @@ def _batches(path: Path) -> Iterator[tuple[list[str], list[str], list[str]]]:
                 if len(texts) + len(bad) >= BATCH_ROWS or chars >= BATCH_CHARS:
                     yield ids, texts, bad
                     ids, texts, bad, chars = [], [], [], 0
-    except BROKEN as error:
-        raise UserError(f"the compressed file is broken: {error}", where=path, fix="get it whole") from None
+    except Broken as error:
+        raise UserError(f"the compressed file is broken: {error.detail}", where=path, fix="get it whole") from None
     except OSError as error:
         raise UserError(
             f"cannot read the texts: {error.strerror or error}", where=path, fix="name a file of JSON lines"

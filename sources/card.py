@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sources.document import Family
@@ -20,12 +19,17 @@ from sources.licenses import ALL, NEEDS, SPDX, License, Purpose, Use
 from sources.readers import get_reader
 from sources.readers.base import Reader
 from sources.skill import Evidence, Moves, Skill  # noqa: F401 - a card is where one looks for them
-
-#: The C parser of safe YAML, ten times as fast, where PyYAML was built with it.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from sources.yaml_text import read_yaml_file
 
 CARDS_DIR = Path(__file__).parent / "cards"
 SAMPLE_DIR = Path(__file__).parent / "sample"
+
+
+#: What a ``url`` may begin with. fsspec knows more; some of it runs what a file says (templates of ``reference``).
+_PROTOCOLS = frozenset(
+    {"file", "memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "hf", "http", "https", "ftp", "sftp", "hdfs", "webhdfs"}
+    | {"github", "gitlab", "zip", "tar", "simplecache", "filecache", "blockcache"}
+)  # fmt: skip
 
 
 class _Strict(BaseModel):
@@ -63,6 +67,16 @@ class Where(_Strict):
                 raise ValueError(
                     f"path {glob!r} must stay below the data root: no leading '/', no '..'; use url for others"
                 )
+            if Path(glob).parts.count("**") > 2:
+                raise ValueError(f"path {glob!r} holds more than two '**'; walking it would take for ever")
+        if self.hub is not None and "/" not in self.hub:
+            # A bare word may also be one of the loaders that datasets brings along.
+            raise ValueError(f"hub {self.hub!r} is no dataset: write owner/name")
+        for url in [self.url] if isinstance(self.url, str) else self.url or []:
+            for part in url.split("::"):
+                protocol = part.partition("://")[0] if "://" in part else part
+                if protocol.lower() not in _PROTOCOLS:
+                    raise ValueError(f"url {url!r}: wellmix does not read {protocol!r}; use {', '.join(sorted(_PROTOCOLS))}")
         return self
 
 
@@ -225,16 +239,7 @@ def load_card(path: Path) -> Card:
 
     :raises UserError: not readable, not YAML, or a field is wrong.
     """
-    try:
-        raw = yaml.load(path.read_text("utf-8"), Loader=_LOADER)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"cannot read the card: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", where=path, fix=_FIX
-        ) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(f"not valid YAML: {getattr(error, 'problem', error)}", where=place, fix=_FIX) from None
+    raw, _ = read_yaml_file(path, "card", _FIX)
     if not isinstance(raw, dict):
         raise UserError("a card is a mapping of fields", where=path, fix=_FIX)
     try:

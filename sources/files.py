@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import fnmatch
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,8 +19,9 @@ from typing import Any, BinaryIO
 import zstandard
 
 from sources.card import SAMPLE_DIR, Card, Where, data_root
+from sources.document import Bad
 from sources.errors import UserError
-from sources.readers.base import FileRef
+from sources.readers.base import MAX_RATIO, FileRef
 from sources.remote import filesystem, open_remote, patiently
 
 #: Scheme of local files named by URL.
@@ -120,6 +124,7 @@ def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
         for path in root.glob(glob):
             if path.is_file():
                 name = path.relative_to(root).as_posix()
+                _check_link(card, root, path)
                 if not os.access(path, os.R_OK):
                     raise UserError(
                         f"source {card.name!r}: a file cannot be read", where=path, fix="check its permissions"
@@ -128,6 +133,20 @@ def _local(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
                 found = stamp(path)
                 refs[name] = FileRef(str(path), name, found[0], fingerprint(path), found)
     return list(refs.values())
+
+
+def _check_link(card: Card, root: Path, path: Path) -> None:
+    """A corpus may lie elsewhere, through a link in the data root; a link inside of it may not lead out of it.
+
+    :raises UserError: it does. Corpora are cloned and unpacked from strangers, and a link in one can name any file of this machine.
+    """
+    corpus = root / path.relative_to(root).parts[0]
+    if not path.resolve().is_relative_to(corpus.resolve()):
+        raise UserError(
+            f"source {card.name!r}: a link leads out of the corpus",
+            where=path,
+            fix="put the file itself there, or leave it out with `exclude`",
+        )
 
 
 def _remote(card: Card) -> list[FileRef]:
@@ -182,27 +201,62 @@ def _version(fs: Any, item: str, info: dict[str, Any], web: bool) -> str:
     return hashlib.blake2b(repr(state).encode()).hexdigest()[:32]
 
 
-def open_binary(ref: FileRef) -> BinaryIO:
+class Broken(Exception):  # noqa: N818 - it is caught inside the readers and becomes a Bad
+    """The content of a file cannot be read further; what came before is whole.
+
+    :param reason: ``truncated``, ``too_large``, ``line_too_long`` or ``lfs_pointer``, see :class:`sources.document.Bad`.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+    def bad(self, origin: str) -> Bad:
+        """As a record for quarantine."""
+        return Bad(origin, self.reason, self.detail)
+
+
+class TransportError(OSError):
+    """A file could not be fetched to its end: the network, the server or the disk. That says nothing of its content, so it stops the run and
+    is never a reason for quarantine; the same command goes on from here when the cause is gone."""
+
+
+#: What the decoders raise for a compressed stream that is cut short or damaged. bz2 says OSError, without a number.
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, ValueError)
+
+#: A compressed file may unpack to this many bytes whatever its ratio.
+_RATIO_FREE = 64 << 20
+
+
+def of_content(error: OSError) -> bool:
+    """Whether an OSError was raised by a library over what it read (they give no number, or seek to where nothing is), and not by the
+    system or the network."""
+    return not isinstance(error, TransportError) and error.errno in (None, errno.EINVAL)
+
+
+def open_binary(ref: FileRef, max_ratio: int = MAX_RATIO) -> BinaryIO:
     """Open a raw file as a stream of decompressed bytes (``.gz``, ``.zst`` with long windows, ``.bz2``, ``.xz``, or plain).
 
-    Decoding errors of a truncated stream surface while reading: EOFError, zstandard.ZstdError or OSError.
+    Reading raises :class:`Broken` where a compressed stream is damaged, cut short or a bomb, and :class:`TransportError` (or another OSError)
+    where the file cannot be fetched. The memory it takes does not depend on what the file unpacks to.
+
+    :param max_ratio: a compressed file that has unpacked to more than 64 MB and to more than this many times what was read of it is refused
+        (``too_large``).
     """
     path = ref.url.removeprefix(_LOCAL)
-    raw = open_remote(ref.url, ref.size) if "://" in path else io.BufferedReader(_LocalFile(path), 1 << 20)
-    suffix = ref.name.rsplit(".", 1)[-1].lower()
-    if suffix == "gz":
-        return gzip.open(raw, "rb")  # type: ignore[return-value]
-    if suffix == "zst":
-        return io.BufferedReader(_ZstdStream(raw), 1 << 20)
-    if suffix == "bz2":
-        import bz2
+    remote = "://" in path
+    raw: Any = _Remote(_opened(ref), ref) if remote else io.BufferedReader(_LocalFile(path), 1 << 20)
+    decoder = _DECODERS.get(ref.name.rsplit(".", 1)[-1].lower())
+    if decoder is None:
+        return io.BufferedReader(raw, 1 << 20) if remote else raw
+    return io.BufferedReader(_Decoded(raw, decoder, max_ratio), 1 << 20)  # type: ignore[return-value]
 
-        return bz2.open(raw, "rb")  # type: ignore[return-value]
-    if suffix == "xz":
-        import lzma
 
-        return lzma.open(raw, "rb")  # type: ignore[return-value]
-    return io.BufferedReader(raw, 1 << 20) if not isinstance(raw, io.BufferedReader) else raw  # type: ignore[return-value,arg-type,type-var]
+def _opened(ref: FileRef) -> BinaryIO:
+    try:
+        return open_remote(ref.url, ref.size)
+    except OSError as error:
+        raise _transport(error, ref) from None
 
 
 class _LocalFile(io.FileIO):
@@ -228,43 +282,169 @@ def _cannot_read(path: str, error: OSError) -> UserError:
     return UserError(f"cannot read a file: {error.strerror}", where=path, fix=f"{fix}, and run the command again")
 
 
-class _ZstdStream(io.RawIOBase):
+def _transport(error: Exception, ref: FileRef) -> TransportError:
+    if isinstance(error, TransportError):
+        return error
+    said = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+    return TransportError(getattr(error, "errno", None), f"cannot read the file to its end: {said}", ref.url)
+
+
+class _Remote(io.RawIOBase):
+    """A file of fsspec. Whatever goes wrong in fetching it is a :class:`TransportError`, also an end that comes too soon."""
+
+    def __init__(self, raw: Any, ref: FileRef) -> None:
+        self._raw, self._ref = raw, ref
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._raw.seekable())
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
+        try:
+            data = self._raw.read(len(buffer))
+            place = self._raw.tell()
+        except Exception as error:
+            raise _transport(error, self._ref) from None
+        if not data and len(buffer) and place < self._ref.size:
+            raise TransportError(None, f"it ends after {place:,} of {self._ref.size:,} bytes", self._ref.url)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+class _Counted:
+    """The compressed bytes, for a decoder: counts them, and tells what goes wrong with the file from what is wrong in it."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self.count = 0
+        self.error: OSError | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self._raw.read(size)
+        except OSError as error:
+            self.error = error
+            raise
+        self.count += len(data)
+        return data
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class _Decoded(io.RawIOBase):
+    """The decompressed bytes of a file.
+
+    :raises Broken: while reading, where the stream is damaged or unpacks to too much.
+    """
+
+    def __init__(self, raw: BinaryIO, decoder: Callable[[Any], Any], max_ratio: int) -> None:
+        self._source = _Counted(raw)
+        self._decoder = decoder(self._source)
+        self._max_ratio = max_ratio
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
+        try:
+            data = self._decoder.read1(len(buffer))
+        except _DAMAGE as error:
+            if self._source.error is not None:
+                raise self._source.error from None
+            raise Broken("truncated", f"the compressed stream breaks: {error}") from None
+        self._given += len(data)
+        if self._given > _RATIO_FREE and self._given > self._max_ratio * self._source.count:
+            raise Broken("too_large", f"it unpacks to more than {self._max_ratio} times its size (max_ratio)")
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._decoder.close()
+            self._source.close()
+        super().close()
+
+
+class _Zstd:
     """Decompressed bytes of a zstd file, frame after frame.
 
     zstandard's own ``stream_reader`` ends quietly where a file was cut short; here that is an EOFError, so that a half-downloaded
     dump is never taken for a whole one.
     """
 
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        # Reddit dumps are written with --long=31; the window is a ceiling, memory is used only if a frame asks for it.
+    #: A block of four bytes can stand for 128 KB, and what one call unpacks is in memory at once: at most 128 MB of so many bytes.
+    _BITE = 1 << 12
+    _BLOCK = 1 << 18
+
+    def __init__(self, source: _Counted) -> None:
+        self._source = source
+        # Reddit dumps are written with --long=31; the window is a ceiling, memory is used only as far as a frame fills it.
         self._context = zstandard.ZstdDecompressor(max_window_size=2**31)
         self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._pending = b""
+        self._pending = memoryview(b"")
         self._out = memoryview(b"")
+        self._error: Exception | None = None
 
-    def readable(self) -> bool:
-        return True
+    def read1(self, size: int) -> memoryview:
+        if not self._out and self._error is None:
+            held: list[bytes] = []
+            length = 0
+            try:
+                while length < self._BLOCK and (piece := self._piece()) is not None:
+                    held.append(piece)
+                    length += len(piece)
+            except Exception as error:
+                # What came before is whole, and is given first.
+                self._error = error
+            self._out = memoryview(b"".join(held))
+        if not self._out and self._error is not None:
+            raise self._error
+        data, self._out = self._out[:size], self._out[size:]
+        return data
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
-        while not self._out:
-            data = self._pending or self._raw.read(1 << 17)
-            self._pending = b""
-            if not data:
-                if self._frame is not None:
-                    raise EOFError("the zstd stream ends in the middle of a frame")
-                return 0
-            if self._frame is None:
-                self._frame = self._context.decompressobj()
-            self._out = memoryview(self._frame.decompress(data))
-            if self._frame.eof:
-                self._pending, self._frame = self._frame.unused_data, None
-        count = min(len(buffer), len(self._out))
-        buffer[:count] = self._out[:count]
-        self._out = self._out[count:]
-        return count
+    def _piece(self) -> bytes | None:
+        """What the next compressed bytes stand for, maybe nothing; None at the end."""
+        if not self._pending:
+            self._pending = memoryview(self._source.read(1 << 17))
+        if not self._pending:
+            if self._frame is not None:
+                raise EOFError("the zstd stream ends in the middle of a frame")
+            return None
+        bite, self._pending = self._pending[: self._BITE], self._pending[self._BITE :]
+        if self._frame is None:
+            self._frame = self._context.decompressobj()
+        piece = self._frame.decompress(bite)
+        if self._frame.eof:
+            if left := len(self._frame.unused_data):
+                self._pending = memoryview(bytes(bite[len(bite) - left :]) + bytes(self._pending))
+            self._frame = None
+        return piece
 
     def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
+        self._out = memoryview(b"")
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "gz": lambda source: gzip.GzipFile(fileobj=source, mode="rb"),
+    "zst": _Zstd,
+    "bz2": lambda source: bz2.BZ2File(source, "rb"),
+    "xz": lambda source: lzma.LZMAFile(source, "rb"),
+}

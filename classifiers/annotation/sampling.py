@@ -15,9 +15,8 @@ import pyarrow as pa
 from classifiers.annotation.rubric import excerpt
 from classifiers.excerpts import rank, text_key
 from sources.errors import UserError
-from sources.files import open_binary
+from sources.files import Broken, open_binary
 from sources.readers.base import FileRef
-from sources.readers.streams import BROKEN
 
 #: Part of an active sample that is drawn at random: what the scorer is wrongly sure of is found nowhere else.
 COVERAGE = 0.1
@@ -63,8 +62,8 @@ def read(path: Path, bad: Callable[[str], None] = lambda reason: None) -> Iterat
                     elif item:
                         seen.add(item.identity)
                         yield item
-    except BROKEN as error:
-        raise UserError(f"the compressed file is broken: {error}", where=path, fix="get it whole") from None
+    except Broken as error:
+        raise UserError(f"the compressed file is broken: {error.detail}", where=path, fix="get it whole") from None
     except OSError as error:
         raise UserError(f"cannot read the texts: {error}", where=path, fix="name a file of JSON lines") from None
 

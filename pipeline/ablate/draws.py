@@ -75,7 +75,7 @@ def run_draws(
     with (
         store.write("draws", key) as (folder, meta),
         store.scratch("draws") as scratch,
-        connect(scratch, recipe.memory, workers) as con,
+        connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):
         judge(con, store, recipe, cards, limits, shards, clusters)
         make_events(con, recipe)
@@ -114,7 +114,7 @@ def save_draws(draws: Draws, folder: Path) -> None:
 def saved_draws(folder: Path) -> Draws:
     """What :func:`save_draws` wrote, mapped."""
     entries = json.loads((folder / "entries.json").read_text("utf-8"))
-    return Draws(entries, **{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS})
+    return Draws(entries, **{name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in COLUMNS})
 
 
 def load_held_out(store: Store, key: str) -> pa.Table:

@@ -74,7 +74,7 @@ class HeldOut:
     @classmethod
     def load(cls, folder: Path) -> HeldOut:
         """What :meth:`save` wrote; without weights."""
-        ids, starts, counted, alone = (np.load(folder / f"{name}.npy") for name in _ARRAYS)
+        ids, starts, counted, alone = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS)
         return cls(ids, starts, counted, alone, {})
 
 

@@ -166,4 +166,4 @@ def run_all(
 
 def read_bits(store: Store, runs: list[Run]) -> np.ndarray:
     """Bits of each held-out document under each run, shape (runs, documents)."""
-    return np.stack([np.load(store.path("proxy-bits", run.bits) / "bits.npy") for run in runs])
+    return np.stack([np.load(store.path("proxy-bits", run.bits) / "bits.npy", allow_pickle=False) for run in runs])

@@ -34,7 +34,7 @@ class TokeniseStep(Step):
     name = "proxy-tokens"
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
-        rows = np.load(store.path(ROWS, task["key"]) / "rows.npy")
+        rows = np.load(store.path(ROWS, task["key"]) / "rows.npy", allow_pickle=False)
         tokenizer = load_tokenizer(task["tokenizer"])
         ids: list[np.ndarray] = []
         lengths: list[np.ndarray] = []
@@ -144,7 +144,9 @@ def load_texts(store: Store, keys: dict[int, str], wanted: np.ndarray, eos: int)
     :param wanted: the same as there.
     """
     folders = store.paths("proxy-tokens", [keys[shard] for shard in sorted(keys)])
-    lengths = np.concatenate([np.load(folder / "lengths.npy") for folder in folders] or [np.empty(0, np.int64)])
+    lengths = np.concatenate(
+        [np.load(folder / "lengths.npy", allow_pickle=False) for folder in folders] or [np.empty(0, np.int64)]
+    )
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
     ids = np.full(starts[-1], eos, dtype=np.uint16)
     at = 0
@@ -157,4 +159,4 @@ def load_texts(store: Store, keys: dict[int, str], wanted: np.ndarray, eos: int)
 
 
 def _load(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    return np.load(folder / "ids.npy"), np.load(folder / "lengths.npy")
+    return np.load(folder / "ids.npy", allow_pickle=False), np.load(folder / "lengths.npy", allow_pickle=False)

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from pipeline.recipe import Located, check_condition, read_yaml, validated
+from pipeline.conditions import check_condition
+from pipeline.recipe import Located, read_yaml, validated
 from sources.errors import UserError
 
 #: Where the shipped ones lie.

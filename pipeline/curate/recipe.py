@@ -12,6 +12,7 @@ from classifiers.taxonomy import BEHAVIOURS, FACETS, Effort
 from pipeline.catalog import facet_cuts
 from pipeline.curate.columns import candidate_columns, present
 from pipeline.curate.constitution import Constitution, find_constitution, load_constitution
+from pipeline.conditions import check_condition
 from pipeline.recipe import (
     DropRule,
     Ingest,
@@ -19,7 +20,6 @@ from pipeline.recipe import (
     Strict,
     apply_override,
     cards_of,
-    check_condition,
     read_yaml,
     validated,
 )

@@ -127,7 +127,7 @@ def run_select(
     with (
         store.write("selection", key) as (folder, meta),
         store.scratch("select") as scratch,
-        connect(scratch, recipe.memory, workers) as con,
+        connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):
         with _computing(recipe):
             sheets = [folder / "candidates.parquet" for folder in store.paths("candidates", candidates)]
@@ -402,12 +402,12 @@ def embeddings(store: Store, texts: list[str], workers: int, progress: Progress)
         with store.write("vectors", key) as (folder, meta):
             np.save(
                 folder / "vectors.npy",
-                np.concatenate([np.load(part / "vectors.npy") for part in folders])
+                np.concatenate([np.load(part / "vectors.npy", allow_pickle=False) for part in folders])
                 if folders
                 else np.zeros((0, 384), np.float32),
             )
             meta.update(texts=len(texts))
-    return np.load(store.path("vectors", key) / "vectors.npy")
+    return np.load(store.path("vectors", key) / "vectors.npy", allow_pickle=False)
 
 
 def _count_principles(table: pa.Table, constitution: Constitution) -> list[dict[str, Any]]:

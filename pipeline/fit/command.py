@@ -15,6 +15,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline import cells
 from pipeline.console import console
 from pipeline.fit.constraints import Constraints
 from pipeline.fit.direction import better
@@ -326,10 +327,10 @@ def _write(out: Path, result: FitResult) -> None:
     (out / "fit.json").write_text(json.dumps(result.summary(), indent=2) + "\n", encoding="utf-8")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["domain", "prior", *(target.name for target in result.targets)])
+    writer.writerow(["domain", "prior", *(cells.escape(target.name) for target in result.targets)])
     columns = [result.prior, *(target.proposal.weights for target in result.targets if target.proposal)]
     for i, name in enumerate(result.swarm.domains):
-        writer.writerow([name, *(repr(float(column[i])) for column in columns)])
+        writer.writerow([cells.escape(name), *(repr(float(column[i])) for column in columns)])
     (out / "proposal.csv").write_text(table.getvalue(), encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.cells import escape, unescape
 from sources.errors import UserError
 
 #: Columns that hold ids, the first that is there; none of these is a domain or metric.
@@ -106,9 +107,9 @@ def write_swarm(folder: Path, swarm: Swarm) -> None:
     ):
         with open(folder / name, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["run", "name", "index", *columns])
+            writer.writerow(["run", "name", "index", *map(escape, columns)])
             for i, run in enumerate(swarm.runs):
-                writer.writerow([run, run, i, *(_cell(float(values[i])) for values in columns.values())])
+                writer.writerow([escape(run), escape(run), i, *(_cell(float(values[i])) for values in columns.values())])
 
 
 def _cell(value: float) -> str:
@@ -129,7 +130,7 @@ def _read(path: Path, *, missing: bool) -> _Sheet:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
-            header = [cell.strip() for cell in next(reader, [])]
+            header = [unescape(cell.strip()) for cell in next(reader, [])]
             key, kept = _layout(path, header)
             for row in reader:
                 if not any(cell.strip() for cell in row):
@@ -137,7 +138,7 @@ def _read(path: Path, *, missing: bool) -> _Sheet:
                 where = f"{path}, line {reader.line_num}"
                 if len(row) != len(header):
                     raise UserError(f"the header has {len(header)} columns, this row {len(row)}", where=where)
-                run = row[key].strip()
+                run = unescape(row[key].strip())
                 if not run:
                     raise UserError(f"the row has no {header[key] or 'id'}", where=where)
                 if run in first:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections import defaultdict
 
+from pipeline.cells import escape
 from pipeline.publish.facts import Publication
 from pipeline.publish.tally import Work
 from pipeline.publish.terms import license_url
@@ -36,9 +37,12 @@ def attribution_csv(pub: Publication) -> str:
         facts = pub.sources[work.source]
         writer.writerow(
             [
-                work.source, facts["title"], work.work, work.rows, work.license,
-                facts.get("license_url") or license_url(work.license) or "", facts.get("homepage") or "",
-                " ".join(facts["citation"].split()), changes(pub), facts["takedown"],
+                escape(str(value))
+                for value in (
+                    work.source, facts["title"], work.work, work.rows, work.license,
+                    facts.get("license_url") or license_url(work.license) or "", facts.get("homepage") or "",
+                    " ".join(facts["citation"].split()), changes(pub), facts["takedown"],
+                )
             ]
         )  # fmt: skip
     return out.getvalue()

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from sources.errors import UserError
+from sources.yaml_text import NotYaml, load_yaml
 
 #: Keys of the header that must fit the files and licences.
 TRUE_KEYS = ("license", "license_name", "license_link", "configs", "dataset_info")
@@ -250,12 +251,11 @@ def _merge_header(
 
 def _read_yaml(text: str, page: str) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(text) if text.strip() else {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        value = load_yaml(text, unique=False)[0] if text.strip() else {}
+    except NotYaml as error:
         raise UserError(
-            f"the header is not valid YAML: {getattr(error, 'problem', error)}",
-            where=f"{page}:{mark.line + 2}" if mark else page,
+            f"the header is not valid YAML: {error.what}",
+            where=f"{page}:{error.line + 1}",
             fix="mend it: the hub cannot read it either",
         ) from None
     if value is None:
@@ -320,8 +320,8 @@ def _rewrite_yaml(existing: str, theirs: dict[str, Any], result: dict[str, Any],
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.safe_load(text) if text.strip() else {}
-    except yaml.YAMLError:
+        return load_yaml(text, unique=False)[0] if text.strip() else {}
+    except NotYaml:
         return None
 
 

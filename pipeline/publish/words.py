@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+#: Where a browser would see a tag, a comment or a declaration.
+_TAG = re.compile(r"<(?!(?:https?://|mailto:)[^\s<>]*>)(?=[A-Za-z/!?])")
+_PAGE = re.compile(r"(?:https?://|mailto:)[^\s<>\"']+")
 
 
 def cell(text: str) -> str:
-    """Text that can stand in a cell of a Markdown table."""
-    return " ".join(text.replace("|", "\\|").replace("<!--", "&lt;!--").split())
+    """Text that can stand in a cell of a Markdown table: no tag of it is one, but an address in pointed brackets is."""
+    return " ".join(_TAG.sub("&lt;", text.replace("|", "\\|")).split())
 
 
 def linked(name: str, url: str | None) -> str:
-    """A licence with its address."""
-    return f"[{name}]({url})" if url else name
+    """A licence with its address, where that leads to a page."""
+    return f"[{name}]({url.replace('(', '%28').replace(')', '%29')})" if url and _PAGE.fullmatch(url) else name
 
 
 def many(number: int, noun: str, plural: str | None = None) -> str:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from classifiers.taxonomy import BEHAVIOURS
+from pipeline.cells import unescape
 from pipeline.review import argilla
 from pipeline.review.agreement import Agreement, Tags, agree
 from pipeline.review.decisions import NAME_LENGTH, OUTCOMES, Answers, Decision, Vote, merge, read_file, write_file
 from pipeline.review.examples import Example, ReviewedSet
 from pipeline.review.questions import DECISIONS, IDENTITY, check, mark, order_of, shown, unblind
 from pipeline.review.sample import row_id
-from pipeline.review.tables import Table, canonical, read_csv, unescape
+from pipeline.review.tables import Table, canonical, read_csv
 from sources.errors import UserError
 
 #: A note that repeats so many words of the text in a row quotes it.

@@ -156,7 +156,7 @@ function go(step) {
 }
 function cell(value) {
   let text = Array.isArray(value) ? value.join(",") : String(value == null ? "" : value);
-  // as pipeline/review/tables.py: what a spreadsheet would run gets an apostrophe
+  // as pipeline/cells.py: what a spreadsheet would run gets an apostrophe
   if (/^'*[\\s\\0]*[=+\\-@\\uff1d\\uff0b\\uff0d\\uff20]|^'*[\\t\\r\\n]/.test(text)) text = "'" + text;
   return '"' + text.replaceAll('"', '""') + '"';
 }

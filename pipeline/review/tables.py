@@ -5,25 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What a spreadsheet takes for a formula (also in its full-width forms), with what it may skip before; and the quotes we put before it.
-_FORMULA = re.compile(r"'*[\s\x00]*[=+\-@＝＋－＠]|'*[\t\r\n]")
+from pipeline.cells import escape, unescape
 
 #: Characters a cell of Excel can hold are 32,767; a longer text would spill into the next row.
 CELL_LIMIT = 32_000
-
-
-def escape(text: str) -> str:
-    """A cell that no spreadsheet runs: an apostrophe before what could be a formula. :func:`unescape` is its inverse."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def unescape(cell: str) -> str:
-    """The text of a cell."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def canonical(text: str) -> str:

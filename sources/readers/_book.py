@@ -109,7 +109,8 @@ def read_package(data: bytes, name: str) -> Package | Bad:
         squeeze(m.text or "") for m in root.iter(f"{_OPF}meta") if m.get("property") == "se:subject"
     ]
     extra["book"] = _first(root, "identifier")
-    return Package(spine, {key: value for key, value in extra.items() if value})
+    # A book that lists a chapter a million times has it once.
+    return Package(list(dict.fromkeys(spine)), {key: value for key, value in extra.items() if value})
 
 
 def _all(root: etree._Element, tag: str) -> list[str]:

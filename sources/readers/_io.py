@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import lzma
-import zlib
 from collections.abc import Callable, Hashable, Sequence
 
-import zstandard
 from charset_normalizer import from_bytes
 
 from sources.document import Bad
-from sources.files import open_binary
+from sources.files import Broken, open_binary
 from sources.readers.base import FileRef, Split
-
-#: What a truncated or corrupt stream raises while it is read.
-READ_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -30,12 +24,13 @@ def slurp(ref: FileRef, limit: int) -> bytes | Bad:
     """The decompressed content of a file, or why it cannot be had.
 
     :param limit: bytes after decompression; a larger file is ``too_large``, so a compressed bomb cannot fill memory.
+    :raises OSError: it could not be fetched, which says nothing of its content.
     """
     try:
         with open_binary(ref) as file:
             data = file.read(limit + 1)
-    except READ_ERRORS as error:
-        return Bad(ref.name, "unreadable", type(error).__name__)
+    except Broken as error:
+        return Bad(ref.name, "too_large" if error.reason == "too_large" else "unreadable", error.detail)
     if len(data) > limit:
         return Bad(ref.name, "too_large", f"more than {limit} bytes")
     if not data.strip():

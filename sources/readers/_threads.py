@@ -84,6 +84,9 @@ class ThreadJoin:
                     # Of two versions the lesser is kept: which came first depends on how the files lie.
                     if native not in posts or body < posts[native][1]:
                         posts[native] = ((first, created, native), body)
+                    if len(posts) > 2 * self._longest:
+                        # What comes after this many stays after them, whatever else is read.
+                        threads[thread] = {post[0][2]: post for post in sorted(posts.values())[: self._longest]}
             # Ids are numbers, decimal or in base 36: shorter is smaller.
             for thread in sorted(threads, key=lambda name: (len(name), name)):
                 ordered = sorted(threads.pop(thread).values())[: self._longest]

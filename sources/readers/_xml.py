@@ -234,7 +234,9 @@ def _opaque(writer: _Writer, element: etree._Element, tag: str, skip: Callable[[
 
 
 def visible(element: etree._Element, skip: Callable[[etree._Element], bool] | None = None) -> str:
-    """The characters of an element without those of skipped descendants."""
+    """The characters of an element without those of skipped descendants; none of an entity, which is never expanded."""
+    if not local(element):
+        return ""
     out: list[str] = []
     walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
     for event, node in walk:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.files import open_binary
+from sources.files import Broken, open_binary
 from sources.readers._io import decode
-from sources.readers.base import FileRef, Reader, Split
+from sources.readers._zip import member, opened
+from sources.readers.base import Encoding, FileRef, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper, Row
+from sources.readers.patterns import Pattern, compiled
 from sources.readers.rows import read_rows
-from sources.readers.streams import Broken, refuse_pointer, seekable
+from sources.readers.streams import refuse_pointer, seekable
 
 
 class ArchiveOptions(Fields):
@@ -40,17 +40,10 @@ class ArchiveOptions(Fields):
     members: list[str] = ["*"]
     exclude: list[str] = []
     records: Literal["member", "line", "block"] = "member"
-    block_start: str | None = None
-    substitute: list[tuple[str, str]] = []
-    encoding: str | None = None
+    block_start: Pattern | None = None
+    substitute: list[tuple[Pattern, str]] = []
+    encoding: Encoding | None = None
     max_member_bytes: int = Field(default=64 << 20, ge=1)
-
-    @field_validator("substitute")
-    @classmethod
-    def _patterns(cls, value: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        for pattern, _ in value:
-            re.compile(pattern)
-        return value
 
 
 class ArchiveReader(Reader):
@@ -62,24 +55,26 @@ class ArchiveReader(Reader):
     def __init__(self, options: ArchiveOptions) -> None:
         super().__init__(options)
         self._mapper = Mapper(options)
-        self._substitute = [(re.compile(pattern, re.MULTILINE), new) for pattern, new in options.substitute]
-        self._block = re.compile(options.block_start or "^")
+        self._substitute = [(compiled(pattern, multiline=True), new) for pattern, new in options.substitute]
+        self._block = compiled(options.block_start or "^")
 
     def read(self, split: Split) -> Iterator[Record | Bad]:
         yield from read_rows(self._mapper, split.files, self._rows)
 
     def _rows(self, file: FileRef) -> Iterator[tuple[str, Row | Bad]]:
         try:
-            with seekable(open_binary(file)) as stream:
+            with seekable(open_binary(file, self.options.max_ratio)) as stream:
                 refuse_pointer(stream.read(64))
-                with zipfile.ZipFile(stream) as archive:
+                with opened(stream, self.options.max_ratio) as archive:
                     for info in sorted(archive.infolist(), key=lambda info: info.filename):
                         if not info.is_dir() and self._wanted(info.filename):
-                            yield from self._member(file, archive, info)
+                            try:
+                                yield from self._member(file, archive, info)
+                            except Broken as error:
+                                origin = f"{file.name}#{info.filename}"
+                                yield origin, error.bad(origin)
         except Broken as error:
             yield file.name, error.bad(file.name)
-        except zipfile.BadZipFile as error:
-            yield file.name, Bad(file.name, "truncated", f"not a whole zip archive: {error}")
 
     def _wanted(self, member: str) -> bool:
         options: ArchiveOptions = self.options
@@ -91,16 +86,7 @@ class ArchiveReader(Reader):
         self, file: FileRef, archive: zipfile.ZipFile, info: zipfile.ZipInfo
     ) -> Iterator[tuple[str, Row | Bad]]:
         origin = f"{file.name}#{info.filename}"
-        limit = self.options.max_member_bytes
-        try:
-            with archive.open(info) as member:
-                data = member.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            yield origin, Bad(origin, "unreadable", type(error).__name__)
-            return
-        if len(data) > limit:
-            yield origin, Bad(origin, "too_large", f"more than {limit} bytes")
-            return
+        data = member(archive, info, self.options.max_member_bytes)
         text = decode(data, self.options.encoding)
         if text is None:
             yield origin, Bad(origin, "not_text", "binary content")
@@ -128,4 +114,6 @@ class ArchiveReader(Reader):
     def _row(self, text: str, member: str, line: int) -> Row | None:
         for pattern, new in self._substitute:
             text = pattern.sub(new, text)
+            if len(text) > self.options.max_member_bytes:
+                raise Broken("too_large", "the card's `substitute` makes a text longer than max_member_bytes")
         return {"text": text.strip("\n"), "member": member, "line": line} if text.strip() else None

@@ -5,17 +5,41 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sources.document import Bad, Record
+
+#: How many times its size a compressed file may unpack to. Text packs to a fifth, monotonous dumps to a fiftieth.
+MAX_RATIO = 200
 
 
 class Options(BaseModel):
     """Options of a reader, checked when its card is loaded; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _encoding(value: str) -> str:
+    try:
+        "".encode(value)
+    except (LookupError, UnicodeError, ValueError):
+        raise ValueError(f"no text encoding is called {value!r}") from None
+    return value
+
+
+#: The name of a text encoding that Python knows (and none of its other codecs: ``zip`` unpacks, ``hex`` and ``rot13`` are no texts).
+Encoding = Annotated[str, AfterValidator(_encoding)]
+
+
+class StreamOptions(Options):
+    """Options of every reader that streams files of any size.
+
+    :param max_ratio: a compressed file that unpacks to more than 64 MB and to more than this many times its size is refused as ``too_large``.
+    """
+
+    max_ratio: int = Field(MAX_RATIO, gt=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from sources.document import Bad, Record, Turn
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import Encoding, FileRef, Reader, Split, StreamOptions
 from sources.readers.streams import Broken, text_lines
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})\s*([\w.+-]*)")
@@ -28,7 +28,7 @@ _VERDICT = re.compile(r"([A-Za-z]+)\s*(?:\[#?([^\]]*)\])?\s*(?:[:,;]\s*(.*))?", 
 _ELIDED = re.compile(r"\[\s*(?:\.\.\.|…)|(?:\.\.\.|…)\s*\]|^\s*\[[^\[\]]+\]\s*$", re.MULTILINE)
 
 
-class ComparisonsOptions(Options):
+class ComparisonsOptions(StreamOptions):
     """Options of the ``comparisons`` reader.
 
     :param fence: language of the fenced blocks that hold examples.
@@ -41,7 +41,7 @@ class ComparisonsOptions(Options):
     fence: str = "xml"
     roles: dict[str, str] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
     verdicts: dict[str, str] = {"GOOD": "good", "OK": "ok", "BAD": "bad"}
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     max_block_bytes: int = Field(default=1 << 20, ge=1 << 10)
 
 
@@ -95,7 +95,7 @@ class ComparisonsReader(Reader):
         section = _Section()
         fence, wanted, start, size = "", False, 0, 0
         held: list[str] = []
-        for number, line in enumerate(text_lines(file, self.options.encoding), 1):
+        for number, line in enumerate(text_lines(file, self.options.encoding, self.options.max_ratio), 1):
             if fence:
                 if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
                     if wanted:

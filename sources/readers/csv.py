@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from sources.document import Bad, Record
 from sources.errors import UserError
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import Encoding, FileRef, Options, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import Spool, check_columns, group_splits, read_rows
@@ -44,8 +44,8 @@ class CsvOptions(Fields):
 
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     quoting: Literal["minimal", "none"] = "minimal"
-    encoding: str = "utf-8"
-    fallback_encoding: str | None = None
+    encoding: Encoding = "utf-8"
+    fallback_encoding: Encoding | None = None
     columns: list[str] | None = None
     join: Join | None = None
     max_field_bytes: int = Field(default=16 << 20, ge=1 << 10, le=1 << 30)
@@ -120,7 +120,7 @@ class CsvReader(Reader):
         limit = csv.field_size_limit(options.max_field_bytes)
         delimiter = options.delimiter or ("\t" if stem_suffix(name) in ("tsv", "tab") else ",")
         rows = csv.reader(
-            text_lines(file, options.encoding),
+            text_lines(file, options.encoding, options.max_ratio),
             delimiter=delimiter,
             quoting=csv.QUOTE_NONE if options.quoting == "none" else csv.QUOTE_MINIMAL,
         )
@@ -156,7 +156,9 @@ class CsvReader(Reader):
         places: dict[str, int] = {}
         for place, column in enumerate(columns):
             places.setdefault(column.strip(), place)
-        check_columns(wanted, list(places), file, self.options.optional)
+        # What files are joined by must be in each of them.
+        optional = set(self.options.optional) - set(self.options.join.by if self.options.join else ())
+        check_columns(wanted, list(places), file, optional)
         return [(column, place) for column, place in places.items() if column in wanted]
 
     def _decoded(self, row: Row, origin: str) -> Row | Bad:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from sources.document import Bad, Record
 from sources.readers._io import decode, slurp
-from sources.readers.base import Reader, Split
+from sources.readers.base import Encoding, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper
 
@@ -22,7 +22,7 @@ class DialogueTextOptions(Fields):
     :param max_bytes: a larger file is refused (``too_large``).
     """
 
-    encoding: str | None = None
+    encoding: Encoding | None = None
     max_bytes: int = Field(default=16 << 20, ge=1)
 
     @model_validator(mode="before")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,14 +16,12 @@ from lxml import etree
 from pydantic import Field
 
 from sources.document import Bad, Record
+from sources.files import Broken
 from sources.readers._book import BookOptions, part_title, read_package, sections
 from sources.readers._io import decode, slurp
 from sources.readers._xml import local, parse_html, parse_xml
+from sources.readers._zip import member, opened
 from sources.readers.base import FileRef, Reader, Split
-
-#: What zipfile raises on damaged archives, beside its own error.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
-
 
 class EpubOptions(BookOptions):
     """Options of the epub reader.
@@ -54,34 +51,35 @@ class EpubReader(Reader):
             yield data
             return
         try:
-            archive = zipfile.ZipFile(io.BytesIO(data))
-        except _ZIP_ERRORS:
-            yield Bad(file.name, "invalid_zip")
+            with opened(io.BytesIO(data), self.options.max_ratio) as archive:
+                yield from self._chapters(archive, file)
+        except Broken as error:
+            yield Bad(file.name, "invalid_zip" if error.reason == "truncated" else error.reason, error.detail)
+
+    def _chapters(self, archive: zipfile.ZipFile, file: FileRef) -> Iterator[Record | Bad]:
+        container = self._member(archive, file, "META-INF/container.xml")
+        path = container if isinstance(container, Bad) else package_path(container, file)
+        if isinstance(path, Bad):
+            yield path
             return
-        with archive:
-            container = self._member(archive, file, "META-INF/container.xml")
-            path = container if isinstance(container, Bad) else package_path(container, file)
-            if isinstance(path, Bad):
-                yield path
-                return
-            found = self._member(archive, file, path)
-            package = found if isinstance(found, Bad) else read_package(found, f"{file.name}#{path}")
-            if isinstance(package, Bad):
-                yield package
-                return
-            part: str | None = None
-            for position, href in enumerate(package.spine, 1):
-                member = posixpath.normpath(posixpath.join(posixpath.dirname(path), href.partition("#")[0]))
-                chapter = self._member(archive, file, member)
-                root = chapter if isinstance(chapter, Bad) else parse_chapter(chapter)
-                if isinstance(root, Bad):
-                    yield root
-                elif root is None:
-                    yield Bad(f"{file.name}#{member}", "invalid_xml")
-                else:
-                    extra: dict[str, Any] = {**package.extra, "position": position}
-                    yield from sections(f"{file.name}#{member}", root, self.options, extra, part)
-                    part = part_title(root) or part
+        found = self._member(archive, file, path)
+        package = found if isinstance(found, Bad) else read_package(found, f"{file.name}#{path}")
+        if isinstance(package, Bad):
+            yield package
+            return
+        part: str | None = None
+        for position, href in enumerate(package.spine, 1):
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), href.partition("#")[0]))
+            chapter = self._member(archive, file, place)
+            root = chapter if isinstance(chapter, Bad) else parse_chapter(chapter)
+            if isinstance(root, Bad):
+                yield root
+            elif root is None:
+                yield Bad(f"{file.name}#{place}", "invalid_xml")
+            else:
+                extra: dict[str, Any] = {**package.extra, "position": position}
+                yield from sections(f"{file.name}#{place}", root, self.options, extra, part)
+                part = part_title(root) or part
 
     def _member(self, archive: zipfile.ZipFile, file: FileRef, name: str) -> bytes | Bad:
         """Content of a member. What the directory says of its size is checked, and not trusted."""
@@ -90,18 +88,12 @@ class EpubReader(Reader):
             info = archive.getinfo(name)
         except KeyError:
             return Bad(where, "missing_member")
-        if info.flag_bits & 1:
-            return Bad(where, "encrypted")
-        if info.file_size > self.options.max_member:
-            return Bad(where, "too_large", f"unpacks to more than {self.options.max_member} bytes")
         if info.file_size > self.options.max_ratio * max(1, info.compress_size):
             return Bad(where, "too_large", f"unpacks to more than {self.options.max_ratio} times its packed size")
         try:
-            with archive.open(info) as member:
-                data = member.read(self.options.max_member + 1)
-        except _ZIP_ERRORS as error:
-            return Bad(where, "unreadable", type(error).__name__)
-        return data if len(data) <= self.options.max_member else Bad(where, "too_large")
+            return member(archive, info, self.options.max_member)
+        except Broken as error:
+            return error.bad(where)
 
 
 def package_path(container: bytes, file: FileRef) -> str | Bad:

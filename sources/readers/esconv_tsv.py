@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from sources.document import Bad, Record, Turn
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 from sources.readers.jsonl import lines
 
 #: ``0.0 1 5 [Questions] text``: a weight, who speaks (0 seeker, 1 supporter), the number of the turn, the supporter's strategy.
-_TURN = re.compile(r"\s*(?:[\d.]+)\s+([01])\s+(\d+)\s?(?:\[([^\]]*)\]\s?)?(.*)", re.DOTALL)
+_TURN = re.compile(r"\s*(?:[\d.]+)\s+([01])\s+([0-9]{1,9})\s?(?:\[([^\]]*)\]\s?)?(.*)", re.DOTALL)
 
 
-class EsconvTsvOptions(Options):
+class EsconvTsvOptions(StreamOptions):
     """Options of the ``esconv_tsv`` reader.
 
     :param separator: what stands between turns.
@@ -43,7 +43,7 @@ class EsconvTsvReader(Reader):
     def _read(self, file: FileRef) -> Iterator[Record | Bad]:
         held: dict[int, Turn] = {}
         first = 0
-        for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes), 1):
+        for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes, self.options.max_ratio), 1):
             origin = f"{file.name}#line={number}"
             if isinstance(line, Bad):
                 yield Bad(origin, line.reason, line.detail)

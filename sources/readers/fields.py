@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from sources.readers.base import Options
+from sources.readers.base import Encoding, Options, StreamOptions
+from sources.readers.patterns import Pattern
 
 
 class ColumnTurn(Options):
@@ -135,7 +136,7 @@ class Derive(Options):
     """
 
     column: str
-    match: str
+    match: Pattern
     type: Literal["text", "number", "json"] = "text"
 
 
@@ -162,7 +163,7 @@ class Group(Options):
     collect: list[str] | dict[str, str] = []
 
 
-class Fields(Options):
+class Fields(StreamOptions):
     """Which fields of a row become what.
 
     :param text: field or template with the prose. Leave it out for dialogues.
@@ -213,7 +214,7 @@ class Fields(Options):
     numbers: list[str] = []
     derive: dict[str, Derive] = {}
     replace: dict[str, str] = {}
-    mojibake: str | None = None
+    mojibake: Encoding | None = None
     unescape: Literal["r"] | None = None
     detokenize: bool = False
     html: bool = False

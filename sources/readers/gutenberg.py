@@ -182,7 +182,7 @@ def strip_boilerplate(text: str) -> tuple[dict[str, Any], str]:
             while (
                 "***" not in lines[start - 1].split("START OF", 1)[-1]
                 and "SMALL PRINT" not in lines[start - 1]
-                and start < number + 4
+                and start < min(number + 4, len(lines))
             ):
                 start += 1
     for number in range(start or 0, len(lines)):

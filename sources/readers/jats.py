@@ -11,10 +11,9 @@ from lxml import etree
 from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.files import open_binary
-from sources.readers._io import READ_ERRORS
+from sources.files import Broken, open_binary
 from sources.readers._xml import iterparse, local, squeeze
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
@@ -55,7 +54,7 @@ _DROPPED = frozenset(
 _PARAGRAPHS = frozenset({"p", "disp-quote", "verse-group", "attrib", "statement", "speech"})
 
 
-class JatsOptions(Options):
+class JatsOptions(StreamOptions):
     """Options of the jats reader.
 
     :param body: keep the body; else title and abstract only.
@@ -112,7 +111,7 @@ class JatsReader(Reader):
     def _file(self, file: FileRef) -> Iterator[Record | Bad]:
         number = 0
         try:
-            with open_binary(file) as stream:
+            with open_binary(file, self.options.max_ratio) as stream:
                 for _, element in iterparse(
                     stream, events=("end",), tag=("{*}article", "PubmedArticle", "PubmedBookArticle")
                 ):
@@ -127,8 +126,8 @@ class JatsReader(Reader):
                 file.name, "empty" if file.size == 0 else "invalid_xml", f"after article {number}, line {error.lineno}"
             )
             return
-        except READ_ERRORS as error:
-            yield Bad(file.name, "unreadable", type(error).__name__)
+        except Broken as error:
+            yield Bad(file.name, "too_large" if error.reason == "too_large" else "unreadable", error.detail)
             return
         if not number:
             yield Bad(file.name, "no_articles", "neither <article> nor <PubmedArticle>")

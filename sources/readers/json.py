@@ -49,7 +49,7 @@ class JsonReader(Reader):
     def _rows(self, file: FileRef) -> Iterator[tuple[str, Row | Bad]]:
         number = 0
         where = file.name
-        stream = _Stream(file)
+        stream = _Stream(file, self.options.max_ratio)
         try:
             for item in self._items(stream):
                 number += 1
@@ -95,8 +95,8 @@ def _why(origin: str, error: Exception) -> Bad:
 class _Stream:
     """A file object for ijson over :func:`blocks`."""
 
-    def __init__(self, file: FileRef) -> None:
-        self._blocks = blocks(file)
+    def __init__(self, file: FileRef, max_ratio: int) -> None:
+        self._blocks = blocks(file, 0, max_ratio)
         self._held = b""
         self.size = 0
 

@@ -8,7 +8,7 @@ import orjson
 from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.readers.base import FileRef, Reader, Split
+from sources.readers.base import MAX_RATIO, FileRef, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import group_splits, read_rows
@@ -48,7 +48,7 @@ class JsonlReader(Reader):
 
     def _rows(self, file: FileRef, start: int, stop: int | None) -> Iterator[tuple[str, Row | Bad]]:
         name, loads = file.name, orjson.loads
-        for offset, line in lines(file, start, stop, self.options.max_line_bytes):
+        for offset, line in lines(file, start, stop, self.options.max_line_bytes, self.options.max_ratio):
             origin = f"{name}#byte={offset}"
             if isinstance(line, Bad):
                 yield origin, line
@@ -66,7 +66,9 @@ class JsonlReader(Reader):
             yield origin, row  # type: ignore[misc]  # a list only where turn_list takes it
 
 
-def lines(file: FileRef, start: int, stop: int | None, limit: int) -> Iterator[tuple[int, bytes | Bad]]:
+def lines(
+    file: FileRef, start: int, stop: int | None, limit: int, max_ratio: int = MAX_RATIO
+) -> Iterator[tuple[int, bytes | Bad]]:
     """The lines that start in ``[start, stop)``, each with the byte it starts at.
 
     A line belongs to the range its first byte is in, so ranges that cover a file give each line once. Lines longer than
@@ -78,7 +80,7 @@ def lines(file: FileRef, start: int, stop: int | None, limit: int) -> Iterator[t
     size = 0
     skipping, too_long = start > 0, False
     try:
-        for block in blocks(file, position):
+        for block in blocks(file, position, max_ratio):
             begin = 0
             if skipping or too_long or held:
                 end = block.find(b"\n")

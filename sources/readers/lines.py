@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.readers.base import FileRef, Reader, Split
+from sources.readers.base import Encoding, FileRef, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.jsonl import lines
 from sources.readers.mapper import Mapper, Row
@@ -28,7 +28,7 @@ class LinesOptions(Fields):
 
     text: str | None = "text"
     labels: dict[str, str] = {}
-    fallback_encoding: str | None = None
+    fallback_encoding: Encoding | None = None
     max_line_bytes: int = Field(default=_LIMIT, ge=1 << 10)
 
 
@@ -88,7 +88,7 @@ class LinesReader(Reader):
                 yield origin, {"text": line}
 
     def _lines(self, file: FileRef) -> Iterator[tuple[str, str | Bad]]:
-        for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes), 1):
+        for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes, self.options.max_ratio), 1):
             origin = f"{file.name}#line={number}"
             if isinstance(line, Bad):
                 yield origin, Bad(origin, line.reason, line.detail)

@@ -14,11 +14,16 @@ import orjson
 
 from sources.document import Bad, Record, Turn
 from sources.readers.fields import ColumnTurn, Fields, GluedTurns, ListTurns, TreeTurns
+from sources.readers.patterns import compiled
 from sources.readers.mending import detokenize, html_to_text, parse_time, unescape_r, unglue, unmojibake
 
 Row = dict[str, Any]
 Getter = Callable[[Row], Any]
 
+#: How deep values of labels may be nested, and how long a way from the root of a tree to a reply may be.
+_DEPTH = 50
+_WAY = 1000
+_ROOM = 1 << 16
 _PLACE = re.compile(r"\{([^{}]+)\}")
 #: What Reddit and others write in place of an account that is gone.
 _NOBODY = frozenset({"", "[deleted]", "[removed]"})
@@ -46,7 +51,7 @@ class Mapper:
         self._created = _path(fields.created) if fields.created else None
         self._extra = _named(fields.extra)
         self._keep = [(_path(name), globs) for name, globs in fields.keep.items()]
-        self._derive = [(name, d.column, re.compile(d.match), d.type) for name, d in fields.derive.items()]
+        self._derive = [(name, d.column, compiled(d.match), d.type) for name, d in fields.derive.items()]
         by = fields.group.by if fields.group else []
         self._by = [(name, _path(name)) for name in ([by] if isinstance(by, str) else by)]
         self._once = [_path(name) for name in fields.group.once] if fields.group else []
@@ -155,14 +160,17 @@ class Mapper:
         except Missing as missing:
             yield Bad(origin, missing.reason, missing.detail)
             return
-        for place, items in _siblings(root, spec):
-            try:
-                turns = self._from_items(items, row, spec)
-                if any(not turn.text for turn in turns):
-                    raise Missing("empty", "a message on the way to the alternatives has no text")
-                yield Record(f"{key}/{place}", f"{origin}&reply={place}", "", *who_when, turns, dict(extra))
-            except Missing as missing:
-                yield Bad(f"{origin}&reply={place}", missing.reason, missing.detail)
+        try:
+            for place, items in _siblings(root, spec):
+                try:
+                    turns = self._from_items(items, row, spec)
+                    if any(not turn.text for turn in turns):
+                        raise Missing("empty", "a message on the way to the alternatives has no text")
+                    yield Record(f"{key}/{place}", f"{origin}&reply={place}", "", *who_when, turns, dict(extra))
+                except Missing as missing:
+                    yield Bad(f"{origin}&reply={place}", missing.reason, missing.detail)
+        except Missing as missing:
+            yield Bad(origin, missing.reason, missing.detail)
 
     def group_key(self, row: Row, file: str) -> str:
         """The values of ``group.by``, joined."""
@@ -378,8 +386,11 @@ class Mapper:
 
     def _clean(self, text: str) -> str:
         if not self._plain:
+            longest = 10 * len(text) + _ROOM
             for old, new in self.fields.replace.items():
                 text = text.replace(old, new)
+                if len(text) > longest:
+                    raise Missing("too_large", "the card's `replace` makes the text ten times as long")
             if self.fields.mojibake and not text.isascii():
                 text = unmojibake(text, self.fields.mojibake)
             if self.fields.unescape:
@@ -438,6 +449,8 @@ def _siblings(root: Any, spec: TreeTurns) -> Iterator[tuple[str, list[Any]]]:
     held: list[tuple[str, list[Any]]] = [("0", [root])] if isinstance(root, dict) else []
     while held:
         place, way = held.pop()
+        if len(way) > _WAY:
+            raise Missing("too_large", f"a reply is more than {_WAY:,} levels deep")
         replies = [reply for reply in way[-1].get(spec.children) or [] if isinstance(reply, dict)]
         ranked = [
             reply
@@ -464,7 +477,8 @@ def _look_back(turns: list[Turn], label: str, role: str) -> None:
 def _path(name: str) -> Getter:
     """A getter for a column or a dotted path; a column with dots in its own name is found first."""
     if "." not in name:
-        return lambda row: row.get(name)
+        # A row may be a list, where its items are the turns; it has no fields.
+        return lambda row: row.get(name) if type(row) is dict else None
     parts = name.split(".")
 
     def get(row: Row) -> Any:
@@ -532,9 +546,45 @@ def _labels(getters: list[tuple[str, Getter]], row: Row, file: str = "") -> dict
         value = stem(file) if name == "_file" else get(row)
         if isinstance(value, str):
             value = value.strip()
+        if isinstance(value, dict | list) and _deep(value):
+            raise Missing("wrong_type", f"field {name!r} is nested more than {_DEPTH} levels deep")
         if value is not None and value not in ("", []):
             found[name] = value
     return found
+
+
+def _deep(value: Any) -> bool:
+    """Whether lists and objects stand inside each other deeper than what comes after can walk."""
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """A Python literal as JSON has it.
+
+    :raises ValueError: it holds bytes, or half of a character.
+    """
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return [_plain(item) for item in sorted(value, key=repr)]
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        value.encode("utf-8")
+        return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    raise ValueError(f"a {type(value).__name__} is no JSON")
 
 
 def _handle(value: Any) -> str | None:
@@ -563,7 +613,7 @@ def _decode(name: str, value: str, how: str) -> Any:
         if how == "json":
             return orjson.loads(value)
         if how == "literal":
-            return ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return _plain(ast.literal_eval(value.strip()))
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         raise Missing("invalid_value", f"column {name!r} does not hold what the card's decode says ({how})") from None
     return [part.strip() for part in value.split(how) if part.strip()]

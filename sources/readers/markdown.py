@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
 from markdown_it import MarkdownIt
 from pydantic import Field
 
@@ -20,6 +19,7 @@ from sources.readers._io import decode, slurp
 from sources.readers._prose import paragraphs
 from sources.readers._xml import parse_html, squeeze, to_text, visible
 from sources.readers.base import FileRef, Options, Reader, Split
+from sources.yaml_text import NotYaml, load_yaml
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -102,8 +102,8 @@ class MarkdownReader(Reader):
         if match := _FRONT.match(text):
             text = text[match.end() :]
             try:
-                fields = yaml.safe_load(match[1])
-            except yaml.YAMLError:
+                fields, _ = load_yaml(match[1], unique=False)
+            except NotYaml:
                 # The page is still good; that its metadata is not is said in the document itself.
                 extra["front_matter_error"] = True
                 fields = None

@@ -18,10 +18,9 @@ from mwparserfromhell.nodes import Comment, ExternalLink, Heading, HTMLEntity, T
 from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.files import open_binary
-from sources.readers._io import READ_ERRORS
+from sources.files import Broken, open_binary
 from sources.readers._xml import iterparse, local
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 
 _CATEGORY_PERSON = re.compile(
     r"\[\[\s*Category\s*:[^\]|]*(?:\b(?:births|deaths)\b|Living people|Possibly living people|Year of (?:birth|death) missing)",
@@ -87,7 +86,7 @@ _OPEN = re.compile(r"\(\s*(?:[;,]\s*)+")
 _STOP = re.compile(r"[ \u00a0]+([,.;:!?)])")
 
 
-class MediaWikiOptions(Options):
+class MediaWikiOptions(StreamOptions):
     """Options of the mediawiki reader.
 
     :param biographies: take only articles about people, by category (births, deaths, living people), infobox, or date of birth.
@@ -151,7 +150,7 @@ class MediaWikiReader(Reader):
     def _file(self, file: FileRef) -> Iterator[Record | Bad]:
         wiki, pages = "", 0
         try:
-            with open_binary(file) as stream:
+            with open_binary(file, self.options.max_ratio) as stream:
                 for _, element in iterparse(stream, events=("end",), tag=("{*}siteinfo", "{*}page")):
                     if local(element) == "siteinfo":
                         wiki = element.findtext("{*}dbname") or element.findtext("{*}sitename") or ""
@@ -166,13 +165,16 @@ class MediaWikiReader(Reader):
             yield Bad(
                 file.name, "empty" if file.size == 0 else "invalid_xml", f"after page {pages}, line {error.lineno}"
             )
-        except READ_ERRORS as error:
-            yield Bad(file.name, "truncated", f"after page {pages}: {type(error).__name__}")
+        except Broken as error:
+            yield Bad(file.name, error.reason, f"after page {pages}: {error.detail}")
 
     def _page(self, file: FileRef, wiki: str, page: etree._Element) -> Record | Bad | None:
-        if int(page.findtext("{*}ns") or 0) not in self.options.namespaces or page.find("{*}redirect") is not None:
-            return None
         native = page.findtext("{*}id") or ""
+        namespace = (page.findtext("{*}ns") or "0").strip()
+        if not re.fullmatch(r"-?[0-9]{1,9}", namespace):
+            return Bad(f"{file.name}#page={native}", "wrong_type", "ns is not a number")
+        if int(namespace) not in self.options.namespaces or page.find("{*}redirect") is not None:
+            return None
         # A full-history dump holds many revisions; the last is the article.
         revisions = page.findall("{*}revision")
         source = revisions[-1].findtext("{*}text") or "" if revisions else ""
@@ -270,7 +272,7 @@ def _template(node: Template) -> Iterator[str]:
 def _spelled_date(node: Template) -> str:
     """``{{birth date|1905|2|2}}`` as words."""
     numbers = [str(p.value).strip() for p in node.params if not p.showkey]
-    numbers = [n for n in numbers if n.isdigit()][:3]
+    numbers = [n for n in numbers if re.fullmatch("[0-9]{1,9}", n)][:3]
     if len(numbers) == 3 and 1 <= int(numbers[1]) <= 12:
         return f"{calendar.month_name[int(numbers[1])]} {int(numbers[2])}, {numbers[0]}"
     return numbers[0] if numbers else ""

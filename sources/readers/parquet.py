@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,14 +11,16 @@ from pyarrow import ipc
 from pydantic import Field
 
 from sources.document import Bad, Record
-from sources.files import open_binary
+from sources.files import Broken, of_content, open_binary
 from sources.readers.base import FileRef, Reader, Split, pack
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import check_columns, group_splits, read_rows
-from sources.readers.streams import BROKEN, Broken, refuse_pointer, seekable
+from sources.readers.streams import refuse_pointer, seekable
 
 _ARROW = (".arrow", ".feather", ".ipc")
+#: What pyarrow raises on damaged files.
+_DAMAGE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError, IndexError, RuntimeError)
 
 
 class ParquetOptions(Fields):
@@ -54,9 +57,11 @@ class ParquetReader(Reader):
             splits += pack(whole, target_bytes)
             whole = []
             try:
-                with pq.ParquetFile(_open(file)) as parquet:
+                with pq.ParquetFile(self._open(file)) as parquet:
                     sizes = [parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups)]
-            except pa.ArrowException:
+            except (Broken, *_DAMAGE) as error:
+                if isinstance(error, OSError) and not of_content(error):
+                    raise
                 whole.append(file)  # reading it will say what is wrong
                 continue
             # Sizes in the footer are uncompressed; the target speaks of bytes in the file.
@@ -80,12 +85,15 @@ class ParquetReader(Reader):
                 yield from self._batch(file, number, batch)
         except Broken as error:
             yield file.name, error.bad(file.name)
-        except (pa.ArrowException, *BROKEN) as error:
+        except _DAMAGE as error:
+            # pyarrow says OSError for much that is wrong in a file.
+            if isinstance(error, OSError) and not of_content(error):
+                raise
             origin = f"{file.name}#row={number + 1}"
             yield origin, Bad(origin, "invalid_parquet", type(error).__name__)
 
     def _parquet(self, file: FileRef, start: int, stop: int | None) -> Iterator[tuple[int, pa.RecordBatch]]:
-        with pq.ParquetFile(_open(file)) as parquet:
+        with pq.ParquetFile(self._open(file)) as parquet:
             columns = self._columns(file, parquet.schema_arrow)
             number = sum(parquet.metadata.row_group(i).num_rows for i in range(start))
             for group in range(start, parquet.num_row_groups if stop is None else stop):
@@ -94,7 +102,7 @@ class ParquetReader(Reader):
                     number += batch.num_rows
 
     def _arrow(self, file: FileRef) -> Iterator[tuple[int, pa.RecordBatch]]:
-        with _open(file) as stream:
+        with self._open(file) as stream:
             magic = stream.read(6)
             stream.seek(0)
             number = 0
@@ -129,12 +137,11 @@ class ParquetReader(Reader):
         check_columns(wanted, schema.names, file, self.options.optional)
         return [name for name in schema.names if name in wanted]
 
-
-def _open(file: FileRef):  # type: ignore[no-untyped-def]
-    stream = seekable(open_binary(file))
-    refuse_pointer(stream.read(64))
-    stream.seek(0)
-    return stream
+    def _open(self, file: FileRef) -> BinaryIO:
+        stream = seekable(open_binary(file, self.options.max_ratio))
+        refuse_pointer(stream.read(64))
+        stream.seek(0)
+        return stream
 
 
 def _row(batch: pa.RecordBatch, position: int) -> dict | None:

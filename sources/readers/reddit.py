@@ -17,10 +17,9 @@ import orjson
 from pydantic import Field
 
 from sources.document import Bad, Record, Turn
-from sources.files import open_binary
-from sources.readers._io import READ_ERRORS
+from sources.files import Broken, open_binary
 from sources.readers._threads import Post, ThreadJoin, partition, piles_for
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 
 _GONE = frozenset({"[deleted]", "[removed]", "[ removed by reddit ]", "[deleted by user]", "[unavailable]", ""})
 _BOT = re.compile(r"(?:^|[_-])[Bb][Oo][Tt]$|[a-z]Bot$|^[Bb]ot[_-]")
@@ -29,7 +28,7 @@ _BLANKS = re.compile(r"\n{3,}")
 _LINE = 64 << 20
 
 
-class RedditOptions(Options):
+class RedditOptions(StreamOptions):
     """Options of the reddit reader.
 
     :param threads: join comments to their submission; else every submission and comment is a record of its own.
@@ -97,7 +96,7 @@ class RedditReader(Reader):
         for file in split.files:
             number = 0
             try:
-                with open_binary(file) as stream:
+                with open_binary(file, self.options.max_ratio) as stream:
                     while line := stream.readline(_LINE):
                         number += 1
                         if not line.strip():
@@ -113,8 +112,8 @@ class RedditReader(Reader):
                             yield Bad(origin, "missing_field", "id, and title or body and link_id")
                         elif self._wanted(post) and self._mine(post, split):
                             yield post
-            except READ_ERRORS as error:
-                yield Bad(f"{file.name}#line={number + 1}", "truncated", type(error).__name__)
+            except Broken as error:
+                yield error.bad(f"{file.name}#line={number + 1}")
                 continue
             if not number:
                 yield Bad(file.name, "empty")

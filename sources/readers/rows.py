@@ -5,6 +5,7 @@ Groups are made out of core, in a temporary DuckDB table.
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -129,7 +130,10 @@ class Spool:
 
     def add(self, group: str, order: list[Any], origin: str, row: dict[str, Any]) -> None:
         """Add a row; ``row`` must be JSON-serialisable."""
-        payload = orjson.dumps(row, default=str)
+        try:
+            payload = orjson.dumps(row, default=str)
+        except TypeError:  # a number of more than 64 bits
+            payload = json.dumps(row, default=str).encode()
         # Digits are padded so that turn 10 follows turn 9 although both are compared as text.
         position = "\x1f".join(_DIGITS.sub(lambda m: m[0].zfill(18), str(value)) for value in order)
         self._held.append((group, position, self._count, origin, payload))

@@ -15,17 +15,17 @@ from lxml import etree
 from pydantic import Field
 
 from sources.document import Bad, Record, Turn
-from sources.files import open_binary
-from sources.readers._io import READ_ERRORS
+from sources.files import Broken, open_binary
 from sources.readers._threads import Post, ThreadJoin, piles_for
 from sources.readers._xml import parse_html, parse_xml, squeeze, to_text
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 
 _LINE = 8 << 20
+_ID = re.compile("[0-9]{1,18}")
 _TAGS = re.compile(r"<([^<>]+)>|\|?([^|<>]+)\|")
 
 
-class StackExchangeOptions(Options):
+class StackExchangeOptions(StreamOptions):
     """Options of the stackexchange reader.
 
     :param min_score: questions and answers with fewer votes are left out; None keeps all.
@@ -75,7 +75,7 @@ class StackExchangeReader(Reader):
                 continue
             kind, native = row.get("PostTypeId"), row.get("Id") or ""
             parent = native if kind == "1" else row.get("ParentId") if kind == "2" else None
-            if kind in ("1", "2") and not (native.isdigit() and parent and parent.isdigit() and row.get("Body")):
+            if kind in ("1", "2") and not (_ID.fullmatch(native) and _ID.fullmatch(parent or "") and row.get("Body")):
                 yield Bad(origin, "missing_field", "Id, ParentId or Body")
             elif parent:
                 fields = {key: row.get(name) for key, name in _FIELDS.items() if row.get(name)}
@@ -92,7 +92,7 @@ class StackExchangeReader(Reader):
             return origin, Bad(origin, reason, detail)
 
         try:
-            with open_binary(file) as stream:
+            with open_binary(file, self.options.max_ratio) as stream:
                 while line := stream.readline(_LINE):
                     number += 1
                     line = line.strip()
@@ -113,8 +113,8 @@ class StackExchangeReader(Reader):
                     elif len(held) > _LINE:
                         yield bad(start, "too_large")
                         held = b""
-        except READ_ERRORS as error:
-            yield bad(number + 1, "truncated", type(error).__name__)
+        except Broken as error:
+            yield bad(number + 1, error.reason, error.detail)
             return
         if held:
             yield bad(start, "truncated", "row without an end")

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from sources.document import Bad, Record, Turn
 from sources.readers._io import decode, slurp
-from sources.readers.base import FileRef, Options, Reader, Split
+from sources.readers.base import Encoding, FileRef, Options, Reader, Split
 
 _VOICE = re.compile(r"<v(?:\.[\w.-]+)?\s+([^>]+)>")
 _TAG = re.compile(r"</?(?:[a-zA-Z][^>]*|\d[\d:.]*)>|\{\\[^}]*\}")
@@ -40,7 +40,7 @@ class SubtitleOptions(Options):
     :param max_bytes: larger files are refused as ``too_large``.
     """
 
-    encoding: str | None = None
+    encoding: Encoding | None = None
     sounds: bool = False
     gap: float = Field(4.0, gt=0)
     names: bool = True

@@ -11,7 +11,7 @@ from pydantic import Field
 from sources.document import Bad, Record
 from sources.readers._io import decode, slurp
 from sources.readers._prose import paragraphs, unwrap
-from sources.readers.base import Options, Reader, Split
+from sources.readers.base import Encoding, Options, Reader, Split
 
 _UNDERLINE = re.compile(r"^([=\-~^\"'`#*+.:_])\1{2,}\s*$")
 _DIRECTIVE = re.compile(r"^(\s*)\.\. +(?:\|[^|]+\| +)?([\w:.-]+)::(?: +(.*))?$")
@@ -59,7 +59,7 @@ class TextOptions(Options):
     """
 
     markup: Literal["plain", "wrapped", "rst"] = "plain"
-    encoding: str | None = None
+    encoding: Encoding | None = None
     min_chars: int = Field(1, ge=0)
     max_bytes: int = Field(16 << 20, gt=0)
 

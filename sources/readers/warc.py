@@ -6,6 +6,7 @@ record here is quarantined with its place.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -16,11 +17,13 @@ from warcio.exceptions import ArchiveLoadFailed
 from warcio.recordloader import ArcWarcRecord
 
 from sources.document import Bad, Record
-from sources.files import open_binary
-from sources.readers._io import READ_ERRORS
+from sources.files import Broken, open_binary
 from sources.readers._xml import parse_html
-from sources.readers.base import FileRef, Reader, Split
+from sources.readers.base import FileRef, Reader, Split, StreamOptions
 from sources.readers.html import HtmlOptions, extract
+
+# It warns of odd addresses by printing them, and anything may stand in their place.
+logging.getLogger("warcio").setLevel(logging.CRITICAL)
 
 _HTML = ("text/html", "application/xhtml+xml")
 _TEXT = ("text/plain",)
@@ -28,7 +31,7 @@ _TEXT = ("text/plain",)
 _OPT_OUT = frozenset({"noindex", "none", "noai", "noimageai", "noml"})
 
 
-class WarcOptions(HtmlOptions):
+class WarcOptions(HtmlOptions, StreamOptions):
     """Options of the warc reader.
 
     :param opt_out: quarantine as ``opted_out`` pages that say noindex or noai in their headers or ``<meta name=robots>``.
@@ -54,28 +57,41 @@ class WarcReader(Reader):
         number = 0
         try:
             # Decompressed here and not by warcio, which refuses files that were gzipped as a whole.
-            with open_binary(file) as stream:
+            with open_binary(file, self.options.max_ratio) as stream:
                 source = _Source(stream)
                 archive = _Archive(source, arc2warc=True)
+                told = False
                 for record in archive:
                     number += 1
                     found = self._record(file, record, number)
                     if source.error or _is_short(file, record, found):
-                        found = Bad(f"{file.name}#record={number}", "truncated", source.error)
+                        found = Bad(f"{file.name}#record={number}", source.reason, source.error)
+                        told = bool(source.error)
                     if found is not None:
                         yield found
+                if source.error and number and not told:
+                    # The stream broke after the last page; nobody knows what would have come.
+                    yield Bad(f"{file.name}#record={number + 1}", source.reason, source.error)
                 if archive.err_count:
                     yield Bad(file.name, "invalid_warc", "bytes between records; a record's length is wrong")
         except (ArchiveLoadFailed, AttributeError, KeyError, IndexError, TypeError):
             # The latter four come out of warcio on some malformed headers.
             yield Bad(f"{file.name}#record={number + 1}", "invalid_warc")
             return
-        except (*READ_ERRORS, ValueError) as error:
+        except (EOFError, ValueError) as error:
             yield Bad(f"{file.name}#record={number + 1}", "truncated", type(error).__name__)
             return
         if number == 0:
             yield Bad(
-                file.name, "empty" if file.size == 0 else "unreadable" if source.error else "invalid_warc", source.error
+                file.name,
+                "empty"
+                if file.size == 0
+                else "too_large"
+                if source.reason == "too_large"
+                else "unreadable"
+                if source.error
+                else "invalid_warc",
+                source.error,
             )
 
     def _record(self, file: FileRef, record: ArcWarcRecord, number: int) -> Record | Bad | None:
@@ -133,20 +149,21 @@ class _Archive(ArchiveIterator):
 class _Source:
     """The decompressed bytes for warcio, which takes an EOFError of a truncated stream for the end of the file.
 
-    :param error: what ended the stream early, if anything did.
+    :param error: what ended the stream early, if anything did; ``reason`` is its code.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._offset = 0
         self.error = ""
+        self.reason = "truncated"
 
     def read(self, size: int) -> bytes:
         # read1 gives what is there, where read would lose it to the error behind it.
         try:
             data = self._stream.read1(size) if hasattr(self._stream, "read1") else self._stream.read(size)
-        except READ_ERRORS as error:
-            self.error = type(error).__name__
+        except Broken as error:
+            self.error, self.reason = error.detail, error.reason
             return b""
         self._offset += len(data)
         return data

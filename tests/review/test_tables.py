@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.review.tables import escape, read_csv, unescape, write_csv
+from pipeline.cells import escape, unescape
+from pipeline.review.tables import read_csv, write_csv
 
 RISKY = [
     "=1+1",

@@ -105,7 +105,7 @@ def test_archive_lines_blocks_and_tags(tmp_path):
         ("two\npoor", "c.zip#a.txt&line=5"),
     ]
     lines = read(
-        "archive", path, members=["b.txt"], records="line", detokenize=True, substitute=[[r"/[^\s/]+(?=\s|$)", ""]]
+        "archive", path, members=["b.txt"], records="line", detokenize=True, substitute=[[r"/[^\s/]+(\s|$)", r"\1"]]
     )
     assert [(r.text, r.origin) for r in lines[0]] == [("The dog ran.", "c.zip#b.txt&line=1")]
 
