@@ -327,6 +327,86 @@ def diff(
 
 
 @app.command()
+def audit(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Outputs, publications, reports, stores, logs.", show_default=False),
+    ],
+    canaries: Annotated[
+        Path | None,
+        typer.Option("--canaries", help="Key of what `wellmix canary` planted.", show_default=False),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, help="Rows drawn from each kind of file [default: all].", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sample.")] = 0,
+    max_rate: Annotated[
+        float,
+        typer.Option("--max-rate", min=0, help="Rows with a certain hit, in a million, above which the audit fails."),
+    ] = 0.0,
+    show_shapes: Annotated[
+        bool, typer.Option("--show-shapes", help="Print what hits look like, masked: a*@a*.org.")
+    ] = False,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option("--tokenizer", help="Of token ids that lie without their manifest.", show_default=False),
+    ] = None,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Look for personal data that is left, and for planted canaries, in anything wellmix wrote. Exit code 1 when there is too much.
+
+    Example: `wellmix audit shards/sample .wellmix/store --canaries canaries`
+    """
+    from pipeline.audit import audit as run
+    from pipeline.audit.show import print_audit
+    from pipeline.console import Progress
+
+    with Progress() as shown:
+        found = run(
+            folders, canaries=canaries, sample=sample, seed=seed, max_rate=max_rate, tokenizer=tokenizer,
+            shapes=show_shapes, workers=workers, progress=lambda done, total: shown.count("audit", done, total),
+        )  # fmt: skip
+    if json:
+        _print_json(found.summary())
+    print_audit(found, show_shapes)
+    if found.problems():
+        raise typer.Exit(1)
+
+
+@app.command()
+def canary(
+    folder: Annotated[Path, typer.Argument(help="New folder for records, key and card.", show_default=False)],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many records.")] = 400,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same records.")] = 0,
+    family: Annotated[
+        Literal["forum", "biography", "psychology", "transcript", "general"],
+        typer.Option("--family", help="Of the card."),
+    ] = "forum",
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="NAME=FIELD", help="What the corpus calls id, author and text; repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make synthetic records with unique personal data to put into a raw corpus; `wellmix audit` finds what leaked.
+
+    Example: `wellmix canary canaries --n 400 --field text=selftext`
+    """
+    from pipeline.audit import make_canaries
+
+    named = dict(pair.partition("=")[::2] for pair in fields or [])
+    if unknown := sorted(set(named) - {"id", "author", "text"}) or [name for name, value in named.items() if not value]:
+        raise UserError(f"{unknown[0]!r} names no field", where="--field", fix="use id=, author= or text= with a field's name")
+    made = make_canaries(folder, n, seed, family, named)
+    if json:
+        _print_json(made)
+    values = sum(made["secrets"].values())
+    console.print(f"{n:,} records with {values:,} values -> {escape(made['records'])}, key {escape(made['key'])}", soft_wrap=True)
+
+
+@app.command()
 def fit(
     ratios: Annotated[
         Path, typer.Option("--ratios", help="CSV: a row a run, shares of its domains.", show_default=False)
