@@ -60,7 +60,7 @@ from sources.errors import UserError
 DEIDENTIFY_VERSION = "4"
 
 #: Kinds of placeholder, and the columns of the counts.
-TYPES = ("EMAIL", "PHONE", "IP", "PROFILE", "CARD", "ID", "USER", "ADDRESS", "NAME")
+TYPES = ("EMAIL", "PHONE", "IP", "PROFILE", "CARD", "ID", "USER", "ADDRESS", "NAME", "SECRET")
 
 #: Public numbers for people in distress: help, not personal data. Digits as dialled in their country and with its code.
 HELPLINES = frozenset(
@@ -811,6 +811,22 @@ def _ids(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> I
             yield Span(start, end, "ID", re.sub(r"\W", "", value).upper())
 
 
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+# Keys of services say what they are by how they begin.
+_SECRET = re.compile(
+    r"(?<![\w-])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{36}|github_pat_\w{22,}|glpat-[\w-]{20}|xox[abposr]-[\w-]{20,}"
+    r"|[rsp]k_(?:live|test)_\w{24,}|sk-(?:\w+-)?\w{32,}|AIza[\w-]{35}|SG\.[\w-]{22}\.[\w-]{43}|(?:npm|hf)_[A-Za-z0-9]{30,}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)(?![\w-])",
+    re.A,
+)
+
+
+def _secrets(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
+    for match in _SECRET.finditer(text):
+        yield Span(*match.span(), "SECRET", match.group())
+
+
 # --- users -----------------------------------------------------------------------------------------------------------
 
 _HANDLE = re.compile(
@@ -1007,6 +1023,7 @@ _DETAILS = _AT | _NUM | _DOTTED | _COLON | _USER | _CODE | _SPELLED | _KNOWN | _
 
 #: Finders in order of trust with the flags that call for them.
 _FINDERS: tuple[tuple[int, Callable[[str, list[tuple[int, int]], Sequence[str]], Iterator[Span]]], ...] = (
+    (_CODE, _secrets),
     (_PROFILED, _profiles),
     (_AT | _SPELLED, _emails),
     (_CODE | _NUM, _ibans),

@@ -74,6 +74,8 @@ VALUES: dict[str, list[str]] = {
         "P.O. Box 4417", "PO Box 88, Boulder, CO 80302", "1450 Mossy Creek Rd", "640 E 9th Street", "31 Lantern Court, Austin, TX 78701",
         "5 Heron Close, Bristol BS1 4DJ", "812 Old Mill Parkway", "26 Rainford Crescent", "3300 Pine Ridge Terrace",
     ],
+    # in two pieces, so that no scanner takes this file for a leak
+    "SECRET": ["ghp" + "_" + "a1B2c3D4" * 4 + "x7Yz", "AKIA" + "Q7PLANTED2KEY34X", "sk" + "-9fT3heron8quill2fenn6moss1rain5lamp", "hf" + "_8Kd2LanternsBracken31TollandQuill"],
     "NAME": ["Mira Tolland", "Fenn Harlow", "Sanne de Quill", "Jo Bracken", "Tolland", "Devon Lantern", "Harlow", "Orla Pine"],
 }  # fmt: skip
 
@@ -115,6 +117,7 @@ TEMPLATES: dict[str, list[str]] = {
         "I live at {} and I am scared to go home.", "The meeting is at {}.", "My address is {}.", "She moved to {} last spring.",
         "Please send it to {}", "We used to live at {}, above the bakery.", "Come to {} at noon.",
     ],
+    "SECRET": ["The key is {} and it still works.", "token: {}", "he posted {} in the chat", "export KEY={}", "`{}`"],
     "NAME": [
         "Thank you {}, this answer changed my week.", "I think {} is right.", "Dear {},\nI read your reply twice.",
         "It was {} who told me to rest.", "- {}", "What {} wrote is what my sister says too.",
