@@ -29,7 +29,7 @@ from rich.table import Table  # noqa: E402
 
 from classifiers.taxonomy import Effort  # noqa: E402
 from pipeline.console import console  # noqa: E402
-from sources.errors import UserError  # noqa: E402
+from sources.errors import Defect, UserError, told, wants_messages  # noqa: E402
 
 if TYPE_CHECKING:
     from pipeline.publish.stage import Staged
@@ -77,6 +77,13 @@ def main() -> None:
         if left.code != _INTERRUPTED:
             raise
         console.print("stopped; the same command goes on from here")
+        sys.exit(1)
+    except Exception as error:
+        if wants_messages():
+            raise
+        what = str(error) if isinstance(error, Defect) else told(error)
+        fix = "report these lines; WELLMIX_TRACEBACK=1 shows the whole error, which may quote texts"
+        _print_error(UserError(f"a defect of wellmix: {what}", fix=fix))
         sys.exit(1)
 
 

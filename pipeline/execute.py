@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
@@ -26,9 +27,12 @@ from loguru import logger
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
+from sources.errors import Defect, UserError, told, wants_messages
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
+# Libraries that readers use quote what they warn of; who configures logging gets to see it, nobody else does.
+logging.lastResort = logging.NullHandler()  # type: ignore[assignment]
 
 #: Whether a run is under way: what is forked then belongs to it.
 _running = False
@@ -58,14 +62,30 @@ class Step(PipelineStep):
         self.store_root, self.tasks_file = store, tasks
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
-        """Do task ``rank``."""
+        """Do task ``rank``.
+
+        :raises Defect: in place of an error whose message may quote a text, and which would be logged and printed on its way up.
+        """
         with self.tasks_file.open() as file:
             line = next(line for i, line in enumerate(file) if i == rank)
-        self.run_task(Store(self.store_root), json.loads(line))
+        try:
+            self.run_task(Store(self.store_root), json.loads(line))
+            return
+        except Exception as error:
+            if _is_safe(error) or wants_messages():
+                raise
+            failed = f"task {rank} of step {self.name}: {told(error)}"
+        # out of the handler, so that the first error is no part of this one
+        raise Defect(failed)
 
     @abstractmethod
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         """Do one task and commit its result to the store (or where the task says)."""
+
+
+def _is_safe(error: Exception) -> bool:
+    """Whether an error's message is ours, or speaks of files and memory."""
+    return isinstance(error, UserError | Defect | OSError | MemoryError)
 
 
 def run_step(

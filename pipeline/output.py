@@ -23,6 +23,7 @@ from pipeline.recipe import Recipe
 from pipeline.store import Store, make_key
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
+from sources.errors import Defect
 from sources.readers.base import FileRef
 
 SCHEMA_VERSION = 2
@@ -44,7 +45,7 @@ class Lineage:
     shards: list[dict[str, str]]
 
 
-class LedgerError(RuntimeError):
+class LedgerError(Defect):
     """Documents were lost or counted twice: a defect of wellmix, never of the data."""
 
 

@@ -224,7 +224,7 @@ _PLANTS: tuple[tuple[str, str, bool, Callable[[_Maker], _Made], str], ...] = (
     ("ADDRESS", "short", True, _address("{n} {} Lane"), "We used to live at {} above the bakery."),
     ("OTHER_NAME", "full", False, _other, "My neighbour {} told me to rest."),
     ("COORDINATES", "decimal", False, _place, "The cabin is at {} if you look it up."),
-    ("SECRET", "key", False, _key, "The key that he stole was {} and it still works."),
+    ("SECRET", "key", True, _key, "The key that he stole was {} and it still works."),
 )
 
 

@@ -274,7 +274,7 @@ _CARD_WORDS = re.compile(r"\b(?:card|visa|master ?card|amex|american express|dis
 
 def _card(match: re.Match[str]) -> Grade | None:
     digits = re.sub(r"\D", "", match[0])
-    if not _CARD_START.match(digits) or not luhn.is_valid(digits) or len(set(digits)) < 4:
+    if not _CARD_START.match(digits) or not luhn.is_valid(digits) or len(set(digits)) < 2:
         return None
     grouped = re.fullmatch(r"\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{5}", match[0])
     return "certain" if grouped or _CARD_WORDS.search(_around(match)) else "possible"
@@ -353,7 +353,7 @@ _PROFILE = re.compile(
     re.I,
 )
 _NOT_PEOPLE = frozenset(
-    "about account ads api app apps article blog channel channels collections community contact docs en events explore features groups"
+    "about account ads api app apps article blog channel channels collections community contact docs edit en events explore features groups"
     " hashtag help home i in index intent issues jobs login media messages news notifications orgs p pages photo photos pin places"
     " playlist policies policy post posts privacy profile profile.php pulls r reel reels search settings share sharer sharer.php shop"
     " signup sign_in sites status stories story story.php support tag tags team terms topics tos tv ufi user users video videos watch web wiki".split()
@@ -362,7 +362,7 @@ _NOT_PEOPLE = frozenset(
 
 def _profile(match: re.Match[str]) -> Grade | None:
     handle = match[1].lower().rstrip(".")
-    if handle in _NOT_PEOPLE or PLACEHOLDER.search(match[0]):
+    if handle in _NOT_PEOPLE or handle.endswith((".html", ".htm", ".php")) or PLACEHOLDER.search(match[0]):
         return None
     # github.com/organisation/project is a piece of software
     software = re.search(r"git(?:hub|lab)\.com/", match[0], re.I) and len(match[2].strip("/.")) > 1
@@ -383,11 +383,16 @@ _NOT_HANDLES = frozenset(
 )  # noqa: SIM905
 
 
+def _redditor(match: re.Match[str]) -> Grade | None:
+    return None if match[1].lower() in ("automoderator", "user", "username", "deleted") else "certain"
+
+
 def _handle(match: re.Match[str]) -> Grade | None:
     name = match[1].lower()
     if name in _NOT_HANDLES:
         return None
-    return "certain" if any(c.isdigit() or c == "_" for c in name) or len(name) > 4 else "possible"
+    cited = re.fullmatch(r"[a-z]+(?:19|20)\d\d[a-z]?", name)  # [@maple2019]
+    return "certain" if not cited and (len(name) > 4 or any(c.isdigit() or c == "_" for c in name)) else "possible"
 
 
 _SPELLED = re.compile(
@@ -429,8 +434,9 @@ def _patterns() -> Iterator[Detector]:
     yield Detector("patterns", "IP", "hextets", _hextets)
     yield Detector("patterns", "PROFILE", "site", _by(_PROFILE, _profile))
     yield Detector("patterns", "USER", "at", _by(_HANDLE, _handle))
-    for pattern in (_REDDITOR, _DISCORD, _NETWORK):
-        yield Detector("patterns", "USER", "handle", _by(pattern, "certain"))
+    yield Detector("patterns", "USER", "handle", _by(_REDDITOR, _redditor))
+    yield Detector("patterns", "USER", "handle", _by(_DISCORD, "certain"))
+    yield Detector("patterns", "USER", "handle", _by(_NETWORK, "certain", 1))
     yield Detector("patterns", "BIRTH", "birth", _by(_BIRTH, "possible", 1))
     yield Detector("patterns", "COORDINATES", "decimal", _by(_COORDINATES, "possible"))
     yield Detector("patterns", "SECRET", "key", _by(_KEYS, "certain", 1))

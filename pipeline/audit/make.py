@@ -25,6 +25,8 @@ from sources.errors import UserError
 
 #: Hits whose place is kept, of each surface, kind, detector and grade in each file.
 KEPT = 50
+#: Bytes of files for which another process is worth its start.
+_WORTH_A_PROCESS = 16 << 20
 #: Columns that hold names of ours, hashes and codes; canaries are looked for in them all the same.
 NOT_TEXT = frozenset({"id", "author", "kind", "language", "license", "stance", "author_kind"})
 #: What a card says in public: contacts and links there are no leak.
@@ -250,9 +252,10 @@ def audit(
     if sample is not None:
         drawn, totals = _draw([part for _, part in found], sample, seed)
     jobs = [
-        _Job(part, drawn.get(part.path), planted, *facts[root], shapes)
+        _Job(part, wanted, planted, *facts[root], shapes)
         for root, part in found
-        if part.path not in drawn or len(drawn[part.path])
+        for wanted in ([drawn[part.path]] if part.path in drawn else _pieces(part))
+        if wanted is None or len(wanted)
     ]
     seen = Seen()
     for done, one in enumerate(_run(jobs, workers or os.cpu_count() or 1), 1):
@@ -274,11 +277,24 @@ def _folder(key: Path) -> Path:
 
 def _run(jobs: list[_Job], workers: int) -> Iterator[Seen]:
     """Results in the order of the jobs, which makes the kept places the same for any number of workers."""
-    if workers == 1 or len(jobs) < 2:
+    # a process has to load the detectors before it can look; little text is seen sooner without one
+    workers = min(workers, len(jobs), 1 + sum(job.part.path.stat().st_size for job in jobs) // _WORTH_A_PROCESS)
+    if workers <= 1:
         yield from map(_look, jobs)
         return
-    with ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver")) as pool:
         yield from pool.map(_look, jobs)
+
+
+def _pieces(part: Part) -> Iterator[np.ndarray | None]:
+    """Rows of a large Parquet file in pieces that processes can share; other files are read as one."""
+    if part.layout != "parquet" or part.path.stat().st_size < _WORTH_A_PROCESS:
+        yield None
+        return
+    rows = count_rows(part)
+    count = -(-part.path.stat().st_size // _WORTH_A_PROCESS)
+    for piece in np.array_split(np.arange(rows), count):
+        yield piece
 
 
 def _draw(found: list[Part], sample: int, seed: int) -> tuple[dict[Path, np.ndarray], Counter[str]]:

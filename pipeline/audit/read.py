@@ -210,7 +210,7 @@ def _parquet(part: Part, wanted: np.ndarray | None) -> Iterator[Batch]:
                 yield Batch(numbers)
                 continue
             table = file.read_row_group(group, columns=strings, use_threads=False)
-            if wanted is not None:
+            if len(numbers) < rows:
                 table = table.take(pa.array(numbers - (start - rows)))
             at = 0
             for batch in table.combine_chunks().to_batches(BATCH_ROWS):

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.audit.make import Audit
+from pipeline.audit.read import BY_PRODUCTS
 from pipeline.console import console
 
 
@@ -25,6 +26,8 @@ def print_audit(found: Audit, shapes: bool = False) -> None:
     for name in ("rows", "looked at", "MB", "rows with certain hits", "in a million (95 %)"):
         table.add_column(name, justify="right")
     for row in found.surfaces():
+        if not row["bytes"] and row["surface"] != BY_PRODUCTS:
+            continue  # numbers only
         table.add_row(
             escape(row["surface"]), f"{row['rows']:,}", f"{row['looked_at']:,}", f"{row['bytes'] / 1e6:,.1f}", f"{row['documents']:,}", _rate(row)
         )
@@ -43,7 +46,7 @@ def print_audit(found: Audit, shapes: bool = False) -> None:
             )  # fmt: skip
         console.print(table)
         for row in rates:
-            for place in row["places"][: 5 if row["grade"] == "certain" else 0]:
+            for place in row["places"][: 3 if row["grade"] == "certain" else 0]:
                 console.print(f"  {row['kind']} {row['detector']}: {_where(place, shapes)}", soft_wrap=True, highlight=False)
     if found.planted:
         _print_canaries(found)
