@@ -29,7 +29,7 @@ from rich.table import Table  # noqa: E402
 
 from classifiers.taxonomy import Effort  # noqa: E402
 from pipeline.console import console  # noqa: E402
-from sources.errors import Defect, UserError, told, wants_messages  # noqa: E402
+from sources.errors import DefectError, UserError, told, wants_messages  # noqa: E402
 
 if TYPE_CHECKING:
     from pipeline.publish.stage import Staged
@@ -81,7 +81,7 @@ def main() -> None:
     except Exception as error:
         if wants_messages():
             raise
-        what = str(error) if isinstance(error, Defect) else told(error)
+        what = str(error) if isinstance(error, DefectError) else told(error)
         fix = "report these lines; WELLMIX_TRACEBACK=1 shows the whole error, which may quote texts"
         _print_error(UserError(f"a defect of wellmix: {what}", fix=fix))
         sys.exit(1)
@@ -405,12 +405,16 @@ def canary(
 
     named = dict(pair.partition("=")[::2] for pair in fields or [])
     if unknown := sorted(set(named) - {"id", "author", "text"}) or [name for name, value in named.items() if not value]:
-        raise UserError(f"{unknown[0]!r} names no field", where="--field", fix="use id=, author= or text= with a field's name")
+        raise UserError(
+            f"{unknown[0]!r} names no field", where="--field", fix="use id=, author= or text= with a field's name"
+        )
     made = make_canaries(folder, n, seed, family, named)
     if json:
         _print_json(made)
     values = sum(made["secrets"].values())
-    console.print(f"{n:,} records with {values:,} values -> {escape(made['records'])}, key {escape(made['key'])}", soft_wrap=True)
+    console.print(
+        f"{n:,} records with {values:,} values -> {escape(made['records'])}, key {escape(made['key'])}", soft_wrap=True
+    )
 
 
 @app.command()

@@ -528,7 +528,8 @@ _SITE_PARTS = frozenset(
     " login logout marketplace media messages mobile music news notifications orgs p page pages photo photos pin places"
     " plugins policies policy popular pricing privacy product pub reel reels register rss safety search security sessions"
     " settings share sharer sharer.php shop sign_in sign_up signin signup sites sponsors stories story store support tag tags team terms"
-    " guide manual me new edit topics tos tour trending tv upload user users video videos watch web wiki index.html r subreddits tagged".split()
+    " guide manual me new edit"
+    " topics tos tour trending tv upload user users video videos watch web wiki index.html r subreddits tagged".split()
 )
 
 

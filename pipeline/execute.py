@@ -27,7 +27,7 @@ from loguru import logger
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
-from sources.errors import Defect, UserError, told, wants_messages
+from sources.errors import DefectError, UserError, told, wants_messages
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
@@ -64,7 +64,7 @@ class Step(PipelineStep):
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Do task ``rank``.
 
-        :raises Defect: in place of an error whose message may quote a text, and which would be logged and printed on its way up.
+        :raises DefectError: in place of an error whose message may quote a text, and which would be logged and printed on its way up.
         """
         with self.tasks_file.open() as file:
             line = next(line for i, line in enumerate(file) if i == rank)
@@ -76,7 +76,7 @@ class Step(PipelineStep):
                 raise
             failed = f"task {rank} of step {self.name}: {told(error)}"
         # out of the handler, so that the first error is no part of this one
-        raise Defect(failed)
+        raise DefectError(failed)
 
     @abstractmethod
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ class Step(PipelineStep):
 
 def _is_safe(error: Exception) -> bool:
     """Whether an error's message is ours, or speaks of files and memory."""
-    return isinstance(error, UserError | Defect | OSError | MemoryError)
+    return isinstance(error, UserError | DefectError | OSError | MemoryError)
 
 
 def run_step(

@@ -23,7 +23,7 @@ from pipeline.recipe import Recipe
 from pipeline.store import Store, make_key
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
-from sources.errors import Defect
+from sources.errors import DefectError
 from sources.readers.base import FileRef
 
 SCHEMA_VERSION = 2
@@ -45,7 +45,7 @@ class Lineage:
     shards: list[dict[str, str]]
 
 
-class LedgerError(Defect):
+class LedgerError(DefectError):
     """Documents were lost or counted twice: a defect of wellmix, never of the data."""
 
 

@@ -36,7 +36,7 @@ def _rebuild(what: str, where: str | None, fix: str | None) -> UserError:
     return UserError(what, where=where, fix=fix)
 
 
-class Defect(RuntimeError):
+class DefectError(RuntimeError):
     """Something that should not have happened, in words that quote no text of a document."""
 
 

@@ -56,9 +56,39 @@ class Canary:
     secrets: tuple[Secret, ...]
 
 
-_ONSETS = tuple("b br c cl d dr f fl g gr h j k kl l m n p pr qu r s sk st t tr v w z".split())
+_ONSETS = (
+    "b",
+    "br",
+    "c",
+    "cl",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sk",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "z",
+)
 _VOWELS = ("a", "e", "i", "o", "u", "ae", "oo", "ou")
-_CODAS = tuple("b ck d g l lk m n nd nt p r rk s sk t x z".split())
+_CODAS = ("b", "ck", "d", "g", "l", "lk", "m", "n", "nd", "nt", "p", "r", "rk", "s", "sk", "t", "x", "z")
 
 
 class _Maker:
@@ -128,7 +158,9 @@ def _phone(form: str) -> Callable[[_Maker], _Made]:
     """A number kept for fiction: 555-01xx in the United States."""
 
     def make(maker: _Maker) -> _Made:
-        area = maker.random.choice(("212", "303", "415", "510", "646", "718", "206", "404", "503", "617", "702", "813", "919"))
+        area = maker.random.choice(
+            ("212", "303", "415", "510", "646", "718", "206", "404", "503", "617", "702", "813", "919")
+        )
         groups = maker.digits(f"{area} 555 01##").split()
         written = form.format(*groups)
         return written, (*_writings(groups), written.lower())
@@ -191,7 +223,13 @@ def _other(maker: _Maker) -> _Made:
 #: (class, form, promised, maker, sentence). Not promised: what de-identification leaves (see the head of ``pipeline/deidentify.py``).
 _PLANTS: tuple[tuple[str, str, bool, Callable[[_Maker], _Made], str], ...] = (
     ("EMAIL", "plain", True, _by_word("{}@example.org"), "If you want to talk, write me at {} any evening."),
-    ("EMAIL", "dotted", True, _by_word("mail.{}{n}@mail.example.co.uk"), "My address for this is {} and I read it daily."),
+    (
+        "EMAIL",
+        "dotted",
+        True,
+        _by_word("mail.{}{n}@mail.example.co.uk"),
+        "My address for this is {} and I read it daily.",
+    ),
     ("EMAIL", "upper", True, _by_word("{}@EXAMPLE.NET", str.upper), "Contact: {}"),
     ("EMAIL", "tagged", True, _by_word("{}+group@example.com"), "I made ({}) so that he cannot find me."),
     ("EMAIL", "spelled", True, _by_word("{} [at] example [dot] org"), "Reach me under {} please."),
@@ -202,12 +240,24 @@ _PLANTS: tuple[tuple[str, str, bool, Callable[[_Maker], _Made], str], ...] = (
     ("PHONE", "dots", True, _phone("{}.{}.{}"), "Her cell is {} but she never picks up."),
     ("PHONE", "run", True, _phone("{}{}{}"), "Just text {} and I will answer."),
     ("PHONE", "uk", True, _by_digits("{} {} {}", "07700", "900", "###"), "Ring me on {} after six."),
-    ("IP", "v4", True, _by_digits("{}.{}.{}", "198.18", "1##", "2#"), "The login came from {} at three in the morning."),
+    (
+        "IP",
+        "v4",
+        True,
+        _by_digits("{}.{}.{}", "198.18", "1##", "2#"),
+        "The login came from {} at three in the morning.",
+    ),
     ("IP", "v6", True, _v6, "It says that my address is {} now."),
     ("PROFILE", "reddit", True, _by_word("https://www.reddit.com/user/{}_{n}"), "You can see it on my page: {}"),
     ("PROFILE", "twitter", True, _by_word("https://twitter.com/{}"), "She posted everything at {} with photos."),
     ("PROFILE", "instagram", True, _by_word("www.instagram.com/{}.{n}/"), "This is him {} I think."),
-    ("PROFILE", "any site", True, _by_word("https://forum.example.org/users/{}"), "My older story is at {} if you like."),
+    (
+        "PROFILE",
+        "any site",
+        True,
+        _by_word("https://forum.example.org/users/{}"),
+        "My older story is at {} if you like.",
+    ),
     ("USER", "at", True, _by_word("@{}_{n}"), "Thanks {} for what you said yesterday."),
     ("USER", "reddit", True, _by_word("u/{}_{n}"), "As {} wrote, one day at a time."),
     ("USER", "discord", True, _by_word("{}#10{n}"), "On discord I am {} most nights."),
@@ -217,9 +267,21 @@ _PLANTS: tuple[tuple[str, str, bool, Callable[[_Maker], _Made], str], ...] = (
     ("CARD", "dashes", True, _card("-"), "And then I read out {} like a fool."),
     ("IBAN", "spaces", True, _iban(True), "He wanted the rent on {} by Monday."),
     ("IBAN", "run", True, _iban(False), "The account is {} and it is empty."),
-    ("ID", "ssn", True, _by_digits("{}-{}-{}", "9##", "1#", "####"), "They printed my social security number {} on the letter."),
+    (
+        "ID",
+        "ssn",
+        True,
+        _by_digits("{}-{}-{}", "9##", "1#", "####"),
+        "They printed my social security number {} on the letter.",
+    ),
     ("ID", "passport", True, _by_digits("{}", "K########"), "It is passport number {} that I lost."),
-    ("ADDRESS", "us", True, _address("{n} {} Avenue, Springfield, IL 62704"), "I live at {} and I am scared to go home."),
+    (
+        "ADDRESS",
+        "us",
+        True,
+        _address("{n} {} Avenue, Springfield, IL 62704"),
+        "I live at {} and I am scared to go home.",
+    ),
     ("ADDRESS", "uk", True, _address("Flat 3, {n} {} Road, London SW1A 1AA"), "Please send it to {} next week."),
     ("ADDRESS", "short", True, _address("{n} {} Lane"), "We used to live at {} above the bakery."),
     ("OTHER_NAME", "full", False, _other, "My neighbour {} told me to rest."),
@@ -283,7 +345,16 @@ def canaries(count: int, seed: int = 0) -> Iterator[tuple[Canary, dict[str, str]
             sentences.append(sentence.format(value))
         sentences.append(maker.random.choice(_CONTROLS).format(control))
         ordinary = [*maker.random.sample(_OPENINGS, 2), *maker.random.sample(_MIDDLES, 3)]
-        body = [ordinary[0], sentences[0], ordinary[2], sentences[2], ordinary[3], sentences[1], ordinary[1], ordinary[4]]
+        body = [
+            ordinary[0],
+            sentences[0],
+            ordinary[2],
+            sentences[2],
+            ordinary[3],
+            sentences[1],
+            ordinary[1],
+            ordinary[4],
+        ]
         text = "\n".join([" ".join(body), maker.random.choice(_MENTIONS).format(author)])
         identity = f"canary-{seed}-{number}"
         yield Canary(identity, control, tuple(secrets)), {"id": identity, "author": author, "text": text}
@@ -306,7 +377,9 @@ def make_canaries(
     :raises UserError: the folder holds canaries already, or cannot be written.
     """
     if any((folder / name).exists() for name in (RECORDS, KEY, CARD)):
-        raise UserError("the folder holds canaries already", where=folder, fix="name a new folder: their key would be lost")
+        raise UserError(
+            "the folder holds canaries already", where=folder, fix="name a new folder: their key would be lost"
+        )
     names = {name: name for name in ("id", "author", "text")} | (fields or {})
     made = list(canaries(count, seed))
     try:
@@ -362,7 +435,9 @@ def load_key(path: Path) -> list[Canary]:
             for one in raw["canaries"]
         ]
     except OSError as error:
-        raise UserError(f"cannot read the key: {error.strerror}", where=path, fix="name what `wellmix canary` wrote") from None
+        raise UserError(
+            f"cannot read the key: {error.strerror}", where=path, fix="name what `wellmix canary` wrote"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise UserError("this is no key of canaries", where=path, fix="name what `wellmix canary` wrote") from None
 

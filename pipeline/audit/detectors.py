@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -109,9 +109,7 @@ _SITES = [
     "bsky.app/profile", "vk.com/", "pinterest.com/", "soundcloud.com/", "patreon.com/", "/~", "/users/", "/user/", "/profile/",
 ]  # fmt: skip
 _MAILERS = "gmail|googlemail|hotmail|yahoo|ymail|outlook|icloud|aol|protonmail|gmx|live|msn"
-_STREETS = (
-    "street|st|avenue|ave|road|rd|highway|hwy|square|sq|trail|trl|drive|dr|court|ct|parkway|pkwy|circle|cir|lane|ln|boulevard|blvd"
-)
+_STREETS = "street|st|avenue|ave|road|rd|highway|hwy|square|sq|trail|trl|drive|dr|court|ct|parkway|pkwy|circle|cir|lane|ln|boulevard|blvd"
 
 #: Name -> expression in polars' (linear-time) syntax, or literals in any case. ASCII classes: several times as fast.
 GATES: dict[str, str | list[str]] = {
@@ -141,7 +139,9 @@ def _passes(texts: pl.Series, gate: str) -> pl.Series:
 # --- finders ---------------------------------------------------------------------------------------------------------
 
 
-def _by(pattern: str | re.Pattern[str], grade: Grade | Callable[[re.Match[str]], Grade | None], group: int = 0) -> Finder:
+def _by(
+    pattern: str | re.Pattern[str], grade: Grade | Callable[[re.Match[str]], Grade | None], group: int = 0
+) -> Finder:
     """Matches of an expression.
 
     :param grade: fixed, or told by the match; None is no hit.
@@ -179,11 +179,17 @@ def _datatrove() -> Iterator[Detector]:
     emails, addresses = formatter.emails_replacer, formatter.ip_replacer
     valid = addresses.validator or (lambda value: True)
     yield Detector("datatrove", "EMAIL", "at", _by(emails.regex, lambda match: _email_grade(match[0])))
-    yield Detector("datatrove", "IP", "quad", _by(addresses.regex, lambda match: _ip_grade(match) if valid(match[0]) else None))
+    yield Detector(
+        "datatrove", "IP", "quad", _by(addresses.regex, lambda match: _ip_grade(match) if valid(match[0]) else None)
+    )
 
 
-_IP_WORDS = re.compile(r"\b(?:ip|host|server|ping|login|logged|address|proxy|vpn|router|network|subnet|blocked|traffic)\b", re.I)
-_VERSION_WORDS = re.compile(r"(?:version|ver\.?|\bv\.?|release|build|firmware|section|§|chapter|figure|table|fig\.)\s*$", re.I)
+_IP_WORDS = re.compile(
+    r"\b(?:ip|host|server|ping|login|logged|address|proxy|vpn|router|network|subnet|blocked|traffic)\b", re.I
+)
+_VERSION_WORDS = re.compile(
+    r"(?:version|ver\.?|\bv\.?|release|build|firmware|section|§|chapter|figure|table|fig\.)\s*$", re.I
+)
 
 
 def _ip_grade(match: re.Match[str]) -> Grade | None:
@@ -226,11 +232,14 @@ def _dolma() -> Iterator[Detector]:
 
 _CANDIDATE = re.compile(r"(?<![\w.,$€£#=/])[+(]{0,2}\d[\d ().–‐/-]{5,22}\d(?![\w%])")
 _PHONE_WORDS = re.compile(
-    r"\b(?:call|calls|calling|text|txt|phone|telephone|tel|cell|mobile|mob|whats ?app|number|ring|sms|dial|fax|contact|reach)\b", re.I
+    r"\b(?:call|calls|calling|text|txt|phone|telephone|tel|cell|mobile|mob|whats ?app|number|ring|sms|dial|fax|contact|reach)\b",
+    re.I,
 )
 _GROUPED = re.compile(r"\(?\d{3}\)?[-. ]{1,2}\d{3}[-.]\d{4}|0\d{2,4} \d{3,4} \d{3,4}")
 _IN_LINK = re.compile(r"(?:https?:|www\.|\w/)\S*$")
-_OTHER_NUMBER = re.compile(r"\b(?:isbn|issn|doi|pmid|pmc|arxiv|ncbi|order|invoice|tracking|serial|vol|pp|pages?|article)\b", re.I)
+_OTHER_NUMBER = re.compile(
+    r"\b(?:isbn|issn|doi|pmid|pmc|arxiv|ncbi|order|invoice|tracking|serial|vol|pp|pages?|article)\b", re.I
+)
 _ORGANISATION = (
     PhoneNumberType.TOLL_FREE,
     PhoneNumberType.PREMIUM_RATE,
@@ -269,7 +278,9 @@ def _phones(text: str) -> Iterator[Found]:
 
 _CARD = re.compile(r"(?<![\w./#=-])(?:\d[ -]?){12,18}\d(?![\w-]|\.\d)")
 _CARD_START = re.compile(r"4|5[1-5]|2[2-7]|3[47]|6(?:011|5|4)|3[068]|35")
-_CARD_WORDS = re.compile(r"\b(?:card|visa|master ?card|amex|american express|discover|credit|debit|paid|cvv|expir\w+)\b", re.I)
+_CARD_WORDS = re.compile(
+    r"\b(?:card|visa|master ?card|amex|american express|discover|credit|debit|paid|cvv|expir\w+)\b", re.I
+)
 
 
 def _card(match: re.Match[str]) -> Grade | None:
@@ -292,7 +303,9 @@ def _ibans(text: str) -> Iterator[Found]:
             yield Found(match.start(), match.start() + len(value), "certain")
 
 
-def _checked(pattern: str, valid: Callable[[str], bool] | None, words: str | None = None, alone: Grade | None = "possible") -> Finder:
+def _checked(
+    pattern: str, valid: Callable[[str], bool] | None, words: str | None = None, alone: Grade | None = "possible"
+) -> Finder:
     """A national number: of this form, with these check digits, and certain where somebody speaks of one.
 
     :param alone: the grade without such words; None is no hit.
@@ -322,7 +335,9 @@ def _stdnum() -> Iterator[Detector]:
         ("letters_and_digits", _checked(r"(?<!\w)[XYZ]-?\d{7}-?[A-Z](?!\w)", nie.is_valid, "nie")),
         (
             "letters_and_digits",
-            _checked(r"(?<!\w)[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z](?!\w)", codicefiscale.is_valid, alone="certain"),
+            _checked(
+                r"(?<!\w)[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z](?!\w)", codicefiscale.is_valid, alone="certain"
+            ),
         ),
     ):
         yield Detector("stdnum", "ID", gate, find)
@@ -333,7 +348,9 @@ def _stdnum() -> Iterator[Detector]:
 # CommonRegex 1.5 (MIT), with a word's end for its look-ahead.
 _STREET = re.compile(rf"(?<![\w$])\d{{1,4}} [\w ]{{1,20}} (?:{_STREETS})\b", re.I)
 _CAPITAL_STREET = re.compile(rf"\d{{1,5}} (?:[NSEW]\.? )?(?:[A-Z][\w']+ ){{1,3}}(?:{_STREETS})\b", re.I)
-_ADDRESS_WORDS = re.compile(r"\b(?:live|lives|lived|living|address|reside|resides|mail|send|ship|deliver|moved|house)\b", re.I)
+_ADDRESS_WORDS = re.compile(
+    r"\b(?:live|lives|lived|living|address|reside|resides|mail|send|ship|deliver|moved|house)\b", re.I
+)
 _ZIP = re.compile(r"^[^\n]{0,40}\b(?:[A-Z]{2} \d{5}|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2})\b")
 
 
@@ -353,11 +370,16 @@ _PROFILE = re.compile(
     re.I,
 )
 _NOT_PEOPLE = frozenset(
-    "about account ads api app apps article blog channel channels collections community contact docs edit en events explore features groups"
-    " hashtag help home i in index intent issues jobs login media messages news notifications orgs p pages photo photos pin places"
-    " playlist policies policy post posts privacy profile profile.php pulls r reel reels search settings share sharer sharer.php shop"
-    " signup sign_in sites status stories story story.php support tag tags team terms topics tos tv ufi user users video videos watch web wiki".split()
-)  # noqa: SIM905 (a list of words reads better as text)
+    (
+        "about", "account", "ads", "api", "app", "apps", "article", "blog", "channel", "channels", "collections",
+        "community", "contact", "docs", "edit", "en", "events", "explore", "features", "groups", "hashtag", "help",
+        "home", "i", "in", "index", "intent", "issues", "jobs", "login", "media", "messages", "news", "notifications",
+        "orgs", "p", "pages", "photo", "photos", "pin", "places", "playlist", "policies", "policy", "post", "posts",
+        "privacy", "profile", "profile.php", "pulls", "r", "reel", "reels", "search", "settings", "share", "sharer",
+        "sharer.php", "shop", "signup", "sign_in", "sites", "status", "stories", "story", "story.php", "support", "tag",
+        "tags", "team", "terms", "topics", "tos", "tv", "ufi", "user", "users", "video", "videos", "watch", "web", "wiki",
+    )
+)  # fmt: skip
 
 
 def _profile(match: re.Match[str]) -> Grade | None:
@@ -378,9 +400,13 @@ _NETWORK = re.compile(
     re.I,
 )
 _NOT_HANDLES = frozenset(
-    "user users username everyone here home work gmail hotmail yahoo mention channel all name handle property override media import param font page keyframes charset supports"
-    " return returns throws author deprecated see since version the".split()
-)  # noqa: SIM905
+    (
+        "user", "users", "username", "everyone", "here", "home", "work", "gmail", "hotmail", "yahoo", "mention",
+        "channel", "all", "name", "handle", "property", "override", "media", "import", "param", "font", "page",
+        "keyframes", "charset", "supports", "return", "returns", "throws", "author", "deprecated", "see", "since",
+        "version", "the",
+    )
+)  # fmt: skip
 
 
 def _redditor(match: re.Match[str]) -> Grade | None:
@@ -400,7 +426,10 @@ _SPELLED = re.compile(
     r" ?(?:[(\[{<] ?(?:dot|\.) ?[)\]}>]|\bdot\b|\.) ?(?:com|net|org|edu|co|uk|de|fr|ca|io))(?!\w)",
     re.I,
 )
-_MONTHS = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?"
+    "|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
 _BIRTH = re.compile(
     r"\b(?:born(?: on)?|date of birth|birth ?date|birthday|d\.?o\.?b\.?)\W{1,4}(?:is |was |on |: ?|the ){0,2}"
     rf"((?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTHS})|(?:{_MONTHS})\.? \d{{1,2}}(?:st|nd|rd|th)?),? \d{{4}}"
@@ -419,7 +448,10 @@ _KEYS = re.compile(
     r"|AIza[0-9A-Za-z_-]{35}|glpat-[\w-]{20}|SG\.[\w-]{22}\.[\w-]{43}|sk-[A-Za-z0-9_-]{32,}|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|-----BEGIN (?:RSA |EC |DSA |OPENSSH |PGP )?PRIVATE KEY)"
 )
-_PASSWORD = re.compile(r"\b(?:password|passwd|pwd|passcode|api[ _-]?key|secret key|access token)(?: is|:|=| -) ?[\"']?([^\s\"',.]{6,40})", re.I)
+_PASSWORD = re.compile(
+    r"\b(?:password|passwd|pwd|passcode|api[ _-]?key|secret key|access token)(?: is|:|=| -) ?[\"']?([^\s\"',.]{6,40})",
+    re.I,
+)
 
 
 def _password(match: re.Match[str]) -> Grade | None:

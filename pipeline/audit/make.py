@@ -125,14 +125,23 @@ class Audit:
         return [
             {"surface": surface, "rows": self.totals[surface], "looked_at": n, "bytes": self.seen.size[surface]}
             | self._rate(surface, self.seen.certain[surface])
-            | {"by_source": {source: k for (where, source), k in sorted(self.seen.by_source.items()) if where == surface}}
+            | {
+                "by_source": {
+                    source: k for (where, source), k in sorted(self.seen.by_source.items()) if where == surface
+                }
+            }
             for surface, n in sorted(self.seen.rows.items())
         ]
 
     def _rate(self, surface: str, rows: int) -> dict[str, Any]:
         low, high = self.interval(surface, rows)
         share = rows / self.seen.rows[surface] if self.seen.rows[surface] else 0.0
-        return {"documents": rows, "per_million": round(share * 1e6, 2), "low": round(low * 1e6, 2), "high": round(high * 1e6, 2)}
+        return {
+            "documents": rows,
+            "per_million": round(share * 1e6, 2),
+            "low": round(low * 1e6, 2),
+            "high": round(high * 1e6, 2),
+        }
 
     def canaries(self) -> list[dict[str, Any]]:
         """A row for each class of planted values.
@@ -159,7 +168,12 @@ class Audit:
             made.append(
                 {"kind": kind, "promised": promised}
                 | {name: count[name] for name in names}
-                | {"share": round(share, 4), "low": round(low, 4), "high": round(high, 4), "places": places[kind, promised][:KEPT]}
+                | {
+                    "share": round(share, 4),
+                    "low": round(low, 4),
+                    "high": round(high, 4),
+                    "places": places[kind, promised][:KEPT],
+                }
             )
         return made
 
@@ -293,8 +307,7 @@ def _pieces(part: Part) -> Iterator[np.ndarray | None]:
         return
     rows = count_rows(part)
     count = -(-part.path.stat().st_size // _WORTH_A_PROCESS)
-    for piece in np.array_split(np.arange(rows), count):
-        yield piece
+    yield from np.array_split(np.arange(rows), count)
 
 
 def _draw(found: list[Part], sample: int, seed: int) -> tuple[dict[Path, np.ndarray], Counter[str]]:
@@ -359,7 +372,9 @@ def _look(job: _Job) -> Seen:
         raise
     except Exception as error:  # whatever a broken file makes its reader raise; the message may quote it
         raise UserError(
-            f"cannot read the file ({type(error).__name__})", where=part.path, fix="make it again, or audit the folder without it"
+            f"cannot read the file ({type(error).__name__})",
+            where=part.path,
+            fix="make it again, or audit the folder without it",
         ) from None
     return seen
 

@@ -163,7 +163,7 @@ def count_rows(part: Part) -> int:
         with pq.ParquetFile(part.path) as file:
             return file.metadata.num_rows
     if part.layout == "jsonl":
-        return sum(1 for _ in _lines(part.path))
+        return sum(1 for _ in raw_lines(part.path))
     return len(_bounds(part)) - 1
 
 
@@ -252,18 +252,20 @@ def _leaves(name: str, array: pa.Array, rows: np.ndarray) -> Iterator[Column]:
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
         parents = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
         yield from _leaves(name, pc.list_flatten(array), rows[parents])
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        if array.null_count < len(array):
-            yield Column(name, array.cast(pa.string()), rows)
+    elif (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and array.null_count < len(array):
+        yield Column(name, array.cast(pa.string()), rows)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def raw_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that may be compressed."""
     with path.open("rb") as raw:
         stream: Any = raw
         if path.suffix == ".zst":
-            stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True), 1 << 20)
+            stream = io.BufferedReader(
+                zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True), 1 << 20
+            )
         elif path.suffix == ".gz":
-            stream = gzip.open(raw)
+            stream = gzip.GzipFile(fileobj=raw)
         yield from stream
 
 
@@ -271,7 +273,7 @@ def _jsonl(part: Part, wanted: np.ndarray | None) -> Iterator[Batch]:
     chosen = None if wanted is None else set(wanted.tolist())
     held: list[tuple[int, bytes]] = []
     size = 0
-    for number, line in enumerate(_lines(part.path)):
+    for number, line in enumerate(raw_lines(part.path)):
         if chosen is not None and number not in chosen:
             continue
         held.append((number, line))
@@ -349,7 +351,7 @@ def _places(value: Any, place: str) -> Iterator[tuple[str, str]]:
 def _text(part: Part) -> Iterator[Batch]:
     held: list[str] = []
     first = size = 0
-    for number, line in enumerate(_lines(part.path)):
+    for number, line in enumerate(raw_lines(part.path)):
         held.append(line.decode("utf-8", "replace"))
         size += len(line)
         if len(held) >= BATCH_ROWS or size >= BATCH_BYTES:
@@ -360,7 +362,9 @@ def _text(part: Part) -> Iterator[Batch]:
 
 
 def _of_text(lines: list[str], first: int) -> Batch:
-    return Batch(np.arange(first, first + len(lines)), [Column("line", pa.array(lines, pa.string()), np.arange(len(lines)))])
+    return Batch(
+        np.arange(first, first + len(lines)), [Column("line", pa.array(lines, pa.string()), np.arange(len(lines)))]
+    )
 
 
 # --- token ids -------------------------------------------------------------------------------------------------------
@@ -370,7 +374,9 @@ def _of_text(lines: list[str], first: int) -> Batch:
 def _vocabulary(tokenizer: str | None, where: Path) -> list[bytes]:
     if tokenizer is None:
         raise UserError(
-            "nothing says with which tokenizer these ids were made", where=where, fix="audit the whole output folder, or give --tokenizer"
+            "nothing says with which tokenizer these ids were made",
+            where=where,
+            fix="audit the whole output folder, or give --tokenizer",
         )
     return token_bytes(tokenizer)
 

@@ -29,7 +29,12 @@ def print_audit(found: Audit, shapes: bool = False) -> None:
         if not row["bytes"] and row["surface"] != BY_PRODUCTS:
             continue  # numbers only
         table.add_row(
-            escape(row["surface"]), f"{row['rows']:,}", f"{row['looked_at']:,}", f"{row['bytes'] / 1e6:,.1f}", f"{row['documents']:,}", _rate(row)
+            escape(row["surface"]),
+            f"{row['rows']:,}",
+            f"{row['looked_at']:,}",
+            f"{row['bytes'] / 1e6:,.1f}",
+            f"{row['documents']:,}",
+            _rate(row),
         )
     console.print(table)
     rates = found.rates()
@@ -47,7 +52,9 @@ def print_audit(found: Audit, shapes: bool = False) -> None:
         console.print(table)
         for row in rates:
             for place in row["places"][: 3 if row["grade"] == "certain" else 0]:
-                console.print(f"  {row['kind']} {row['detector']}: {_where(place, shapes)}", soft_wrap=True, highlight=False)
+                console.print(
+                    f"  {row['kind']} {row['detector']}: {_where(place, shapes)}", soft_wrap=True, highlight=False
+                )
     if found.planted:
         _print_canaries(found)
     for problem in found.problems():
@@ -63,7 +70,11 @@ def print_audit(found: Audit, shapes: bool = False) -> None:
 def _where(place: dict[str, Any], shapes: bool) -> str:
     at = place.get("id") or place.get("at") or ""
     shape = f"  {place['shape']}" if shapes and "shape" in place else ""
-    where = f"{place['file']} row {place['row']} {place['column']}" if "row" in place else f"{place['file']} byte {place['byte']}"
+    where = (
+        f"{place['file']} row {place['row']} {place['column']}"
+        if "row" in place
+        else f"{place['file']} byte {place['byte']}"
+    )
     return escape(f"{where} {at}{shape}")
 
 
@@ -75,8 +86,9 @@ def _print_canaries(found: Audit) -> None:
     rows = found.canaries()
     for row in rows:
         table.add_row(
-            row["kind"] + ("" if row["promised"] else " (not promised)"), f"{row['planted']:,}", f"{row['arrived']:,}", f"{row['leaked']:,}",
-            f"{row['in_by_products']:,}", f"{row['share']:.1%} ({row['low']:.1%}-{row['high']:.1%})", style="" if row["promised"] else "dim",
+            row["kind"] + ("" if row["promised"] else " (not promised)"), f"{row['planted']:,}", f"{row['arrived']:,}",
+            f"{row['leaked']:,}", f"{row['in_by_products']:,}", f"{row['share']:.1%} ({row['low']:.1%}-{row['high']:.1%})",
+            style="" if row["promised"] else "dim",
         )  # fmt: skip
     console.print(table)
     for surface, numbers in sorted(found.seen.arrived.items()):

@@ -44,7 +44,9 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = shard_writer(name, tokenizer)
         writer.finish(place, writer.write(table, place, "00000"))
     (folder / "manifest.json").write_text(
-        json.dumps({"recipe": {"tokenizer": DEFAULT}, "sources": {"a": {"takedown": "data@example.org", "consent": "unknown"}}})
+        json.dumps(
+            {"recipe": {"tokenizer": DEFAULT}, "sources": {"a": {"takedown": "data@example.org", "consent": "unknown"}}}
+        )
     )
     return folder
 
@@ -58,7 +60,7 @@ def test_every_format_tells_the_same(output: Path) -> None:
     for row in found.rates():
         if row["grade"] == "certain":
             places.setdefault(row["surface"], set()).update(place["row"] for place in row["places"])
-    assert {name: places[f"{name}/train"] for name in FORMATS} == dict.fromkeys(FORMATS, {3, 17, 31})
+    assert {name: places[f"{name}/train"] for name in FORMATS} == {key: {3, 17, 31} for key in FORMATS}
     by_source = next(row["by_source"] for row in found.surfaces() if row["surface"] == "mds/train")
     assert by_source == {"b": 3}
 
@@ -73,7 +75,9 @@ def test_what_is_printed_holds_no_text(output: Path) -> None:
 def test_a_borne_rate_passes(output: Path) -> None:
     # 3 of 40 rows are 75,000 in a million
     for rate, code in ((75_000, 0), (74_999, 1)):
-        assert CliRunner().invoke(app, ["audit", str(output), "--max-rate", str(rate), "--workers", "1"]).exit_code == code
+        assert (
+            CliRunner().invoke(app, ["audit", str(output), "--max-rate", str(rate), "--workers", "1"]).exit_code == code
+        )
 
 
 def test_a_sample_reads_so_many_rows_and_repeats(output: Path) -> None:
@@ -107,12 +111,19 @@ def _audit(looked_at: int, hits: int, total: int) -> Audit:
 
 def test_sets_lists_and_logs_are_read(tmp_path: Path) -> None:
     message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    rows = [[{"role": "user", "content": "hello"}], [{"role": "user", "content": "a"}, {"role": "assistant", "content": f"mail {SECRETS[0]}"}]]
+    rows = [
+        [{"role": "user", "content": "hello"}],
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": f"mail {SECRETS[0]}"}],
+    ]
     (tmp_path / "messages" / "train").mkdir(parents=True)
     ParquetWriter().write(
-        pa.table({"messages": pa.array(rows, message), "tokens": pa.array([1, 2], pa.int32())}), tmp_path / "messages/train", "0"
+        pa.table({"messages": pa.array(rows, message), "tokens": pa.array([1, 2], pa.int32())}),
+        tmp_path / "messages/train",
+        "0",
     )
-    (tmp_path / "quarantine.jsonl").write_text(json.dumps({"origin": "x#row=1", "detail": f"cannot read {SECRETS[1]}"}) + "\n")
+    (tmp_path / "quarantine.jsonl").write_text(
+        json.dumps({"origin": "x#row=1", "detail": f"cannot read {SECRETS[1]}"}) + "\n"
+    )
     (tmp_path / "ledger.json").write_text(json.dumps({"totals": {"by": [1, f"card {SECRETS[2]}"]}}))
     (tmp_path / "task_00000.log").write_text(f"Traceback\nValueError: {SECRETS[0]}\n")
     (tmp_path / "rows.bin").write_bytes(b"\0\1\2")
@@ -135,12 +146,19 @@ def test_published_works_keep_their_letterheads(tmp_path: Path) -> None:
     text = "I live at 12 Newbury Street, Boston, MA 02116. Mail jo@example.org"
     table = pa.table({"text": [text, text], "source": ["book", "forum"], "tokens": pa.array([1, 1], pa.int32())})
     ParquetWriter().write(table, tmp_path / "parquet/train", "0")
-    (tmp_path / "manifest.json").write_text(json.dumps({"sources": {"book": {"consent": "public_domain"}, "forum": {"consent": "public_post"}}}))
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"sources": {"book": {"consent": "public_domain"}, "forum": {"consent": "public_post"}}})
+    )
     grades = {
         (row["kind"], row["grade"], place["row"]) for row in audit([tmp_path], workers=1).rates() for place in row["places"]
         if row["detector"] == "wellmix"
     }  # fmt: skip
-    assert grades == {("ADDRESS", "possible", 0), ("ADDRESS", "certain", 1), ("EMAIL", "certain", 0), ("EMAIL", "certain", 1)}
+    assert grades == {
+        ("ADDRESS", "possible", 0),
+        ("ADDRESS", "certain", 1),
+        ("EMAIL", "certain", 0),
+        ("EMAIL", "certain", 1),
+    }
 
 
 def test_the_sample_mix_and_its_store_pass(sample_mix) -> None:

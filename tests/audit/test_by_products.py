@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.audit.read import batches, blocks, parts
+from pipeline.audit.read import batches, blocks, parts, raw_lines
 from pipeline.console import Progress
 from pipeline.execute import Step, run_step
 from pipeline.store import Store
 from sources.document import Bad
-from sources.errors import Defect, UserError
+from sources.errors import DefectError, UserError
 from sources.readers import get_reader
 from sources.readers.base import FileRef
 
@@ -36,22 +36,13 @@ MARKERS = {
 
 
 def _unsafe() -> list[dict[str, Any]]:
-    planted = json.loads((ROOT / "sources/sample/planted.json").read_text())["unsafe"]
-    keys = {one["key"] for one in planted if one["source"] == "sample-forum"}
-    lines = (SAMPLE / "posts-2024.jsonl").read_bytes().splitlines()
-    import zstandard
-
-    for path in SAMPLE.glob("*.zst"):
-        lines += zstandard.ZstdDecompressor().stream_reader(path.open("rb")).read().splitlines()
-    found = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and record.get("id") in keys:
-            found.append(record)
-    return found
+    """Records of the sample that even the first tier drops as harmful."""
+    records = []
+    for path in sorted(SAMPLE.iterdir()):
+        for line in raw_lines(path):
+            if any(key in line for key in (b'"f051"', b'"f052"', b'"f053"')):
+                records.append(json.loads(line))
+    return records
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +60,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     for record in _unsafe():
         add(id=f"u{record['id']}", author="someone_else", text=f"{record['title']} {record['selftext']} zorharm")
-    add(id="k1", author="zorhandle_41", text=story.format("zorkept") + " Signed, zorhandle_41. Write to zormail@example.org please.")
+    add(
+        id="k1",
+        author="zorhandle_41",
+        text=story.format("zorkept") + " Signed, zorhandle_41. Write to zormail@example.org please.",
+    )
     for number in range(3):
         add(id=f"c{number}", author="a_b_1", text=story.format("song of zorcopy we loved"))
     add(id="p1", author="a_b_1", text="zorpoor " * 80)
@@ -83,7 +78,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "posts.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerows([["id", "text"], ["1", story.format("harbour")], ["2", "zorcell", "zorcell", "zorcell"], ["3", ""]])
+        writer.writerows(
+            [["id", "text"], ["1", story.format("harbour")], ["2", "zorcell", "zorcell", "zorcell"], ["3", ""]]
+        )
     items = json.dumps([{"id": "1", "text": story.format("market")}, ["zoritem"]])
     (folder / "items.json").write_text(items[:-1] + ', {"id": "2", "text": "zoritem\n}')
     for name, file, reader in (
@@ -112,17 +109,36 @@ def traces(root: Path) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for part in parts(root, "o200k_base"):
         texts = [text for _, text in blocks(part)]
-        texts += [text or "" for batch in batches(part) for column in batch.columns for text in column.texts.to_pylist()]
+        texts += [
+            text or "" for batch in batches(part) for column in batch.columns for text in column.texts.to_pylist()
+        ]
         found |= {(part.surface, marker) for marker in MARKERS for text in texts if marker in text.lower()}
     return found
 
 
 def run(corpus: Path, folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
     """``wellmix mix`` with one worker, in a process of its own, after some lines of Python."""
-    arguments = ["mix", str(corpus / "recipes/marked.yaml"), "--store", str(folder / "store"), "--out", str(folder / "out"), "--workers", "1"]
+    arguments = [
+        "mix",
+        str(corpus / "recipes/marked.yaml"),
+        "--store",
+        str(folder / "store"),
+        "--out",
+        str(folder / "out"),
+        "--workers",
+        "1",
+    ]
     code = f"{before}\nimport sys; sys.argv = ['wellmix', *{arguments!r}]\nfrom pipeline.cli import main; main()"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def test_no_marker_is_where_it_should_not_be(corpus: Path, tmp_path: Path) -> None:
@@ -135,10 +151,21 @@ def test_no_marker_is_where_it_should_not_be(corpus: Path, tmp_path: Path) -> No
     assert not {marker for _, marker in out} & {"zorharm", "zorpoor"}
     ledger = json.loads((tmp_path / "out/ledger.json").read_text())["stages"]
     dropped = ledger["plan"]["posts"]["dropped"]
-    assert any(reason.startswith("safety") for reason in dropped) and any(reason.startswith("quality") for reason in dropped)
+    assert any(reason.startswith("safety") for reason in dropped) and any(
+        reason.startswith("quality") for reason in dropped
+    )
     assert any(reason.startswith("duplicate") for reason in dropped)
     reasons = {name for line in ledger["ingest"].values() for name in line["quarantined"]}
-    assert reasons >= {"invalid_json", "invalid_utf8", "missing_field", "line_too_long", "repeated_key", "wrong_columns", "wrong_type", "empty"}
+    assert reasons >= {
+        "invalid_json",
+        "invalid_utf8",
+        "missing_field",
+        "line_too_long",
+        "repeated_key",
+        "wrong_columns",
+        "wrong_type",
+        "empty",
+    }
     assert [marker for marker in MARKERS if marker in (ran.stdout + ran.stderr).lower()] == []
 
 
@@ -156,11 +183,8 @@ def test_an_error_that_quotes_a_text_is_told_without_it(corpus: Path, tmp_path: 
     assert "ValueError at" in ran.stderr and "ingest.py" in ran.stderr and "WELLMIX_TRACEBACK" in ran.stderr
     assert "Traceback" not in ran.stderr
     printed = (ran.stdout + ran.stderr).lower()
-    assert [marker for marker in MARKERS if marker in printed] == []
+    assert [words for words in (*MARKERS, "until it is better") if words in printed] == []
     assert traces(tmp_path / "store") == set()
-    # the whole error is there for who asks for it: the test would see a leak
-    shown = run(corpus, tmp_path, f"import os; os.environ['WELLMIX_TRACEBACK'] = '1'\n{FAILS}")
-    assert "zorkept" in shown.stderr
 
 
 class Failing(Step):
@@ -181,15 +205,20 @@ class Mistaken(Step):
         raise UserError("the column is missing", where="a.csv")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_hand_over_errors_without_texts(workers: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_workers_hand_over_errors_without_texts(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tasks = [{"text": "zorkept"}, {"text": "zorkept"}]
-    with pytest.raises(Defect, match="step failing: ValueError at") as caught:
-        run_step(Failing, Store(tmp_path), tasks, workers=workers, progress=Progress(False), label="x")
+    with pytest.raises(DefectError, match="step failing: ValueError at") as caught:
+        run_step(Failing, Store(tmp_path), tasks, workers=2, progress=Progress(False), label="x")
     errors = [caught.value, caught.value.__cause__, caught.value.__context__]
     assert "zorkept" not in "".join(map(str, errors)) + "".join(capfd.readouterr())
     with pytest.raises(UserError, match="the column is missing"):
-        run_step(Mistaken, Store(tmp_path), tasks, workers=workers, progress=Progress(False), label="x")
+        run_step(Mistaken, Store(tmp_path), tasks, workers=1, progress=Progress(False), label="x")
+    # the whole error is there for who asks for it; so the checks above would see a leak
+    monkeypatch.setenv("WELLMIX_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="zorkept"):
+        run_step(Failing, Store(tmp_path), tasks, workers=1, progress=Progress(False), label="x")
 
 
 #: Reader, file name, content that it must refuse.
@@ -204,14 +233,21 @@ REFUSED = (
     ("mediawiki", "a.xml", b"<mediawiki><page><title>zorjson</title><zorjson></page></mediawiki>"),
     ("subtitles", "a.vtt", b"zorjson\n\nzorjson --> zorjson\n"),
     ("epub", "a.epub", b"zorjson"),
-    ("warc", "a.warc", b"WARC/1.0\r\nzorjson: zorjson\r\n\r\nzorjson"),
+    (
+        "warc",
+        "a.warc",
+        b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://zorjson.org/a b\r\nContent-Type: application/http; msgtype=response"
+        b"\r\nContent-Length: 900\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>zorjson</p>",
+    ),
     ("reddit", "a.jsonl", b'{"id": "zorjson", "body": zorjson}\n{"zorjson": 1}\n'),
-    ("markdown", "a.md", b"zorjson \0 zorjson"),
+    ("markdown", "a.md", b"zorjson " + bytes(range(256)) * 40),
     ("parquet", "a.parquet", b"PAR1 zorjson PAR1"),
 )
 
 
-@pytest.mark.parametrize(("reader", "name", "content"), REFUSED, ids=[f"{reader}-{name}" for reader, name, _ in REFUSED])
+@pytest.mark.parametrize(
+    ("reader", "name", "content"), REFUSED, ids=[f"{reader}-{name}" for reader, name, _ in REFUSED]
+)
 def test_readers_refuse_without_quoting(
     reader: str, name: str, content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,7 +49,9 @@ def test_nothing_that_is_promised_leaks_and_all_controls_arrive(planted: Path, t
 
 
 def test_a_hole_in_the_net_is_seen(planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = [(flags, finder) for flags, finder in deidentify._FINDERS if finder.__name__ not in ("_phones", "_addresses")]
+    whole = [
+        (flags, finder) for flags, finder in deidentify._FINDERS if finder.__name__ not in ("_phones", "_addresses")
+    ]
     monkeypatch.setattr(deidentify, "_FINDERS", tuple(whole))
     found = _ingested(planted, tmp_path)
     leaked = {row["kind"]: row for row in found.canaries() if row["promised"] and row["leaked"]}
@@ -65,8 +67,11 @@ def test_leaks_are_seen_in_by_products_and_bytes(planted: Path, tmp_path: Path) 
     # across the border of two blocks, in a file that is no text
     (tmp_path / "spool.db").write_bytes(b"\0" * ((4 << 20) - 5) + key[1].secrets[0].traces[0].encode() + b"\0")
     found = audit([tmp_path], canaries=planted / "canaries.key.json", workers=1)
-    assert {leak for leak in found.seen.leaks} == {(0, 1), (1, 0)}
-    assert {row["kind"]: row["in_by_products"] for row in found.canaries() if row["leaked"]} == {"AUTHOR": 1, key[0].secrets[1].kind: 1}
+    assert set(found.seen.leaks) == {(0, 1), (1, 0)}
+    assert {row["kind"]: row["in_by_products"] for row in found.canaries() if row["leaked"]} == {
+        "AUTHOR": 1,
+        key[0].secrets[1].kind: 1,
+    }
     assert any("no canary arrived" in problem for problem in found.problems())
 
 
@@ -79,7 +84,11 @@ def test_records_are_seeded_unique_and_of_no_corpus(planted: Path) -> None:
         lower = f"{record['text']} {record['author']}".lower()
         for secret in canary.secrets:
             assert any(trace in lower for trace in secret.traces), (secret.kind, secret.form)
-            others = [one for one in records if one["id"] != record["id"] and any(t in one["text"].lower() for t in secret.traces)]
+            others = [
+                one
+                for one in records
+                if one["id"] != record["id"] and any(t in one["text"].lower() for t in secret.traces)
+            ]
             assert others == []
         assert lower.count(canary.control) == 1
     assert load_card(planted / "canaries.yaml").refusal("publish")
