@@ -30,7 +30,7 @@ from rich.table import Table  # noqa: E402
 from classifiers.taxonomy import Effort  # noqa: E402
 from pipeline import interrupt  # noqa: E402
 from pipeline.console import console  # noqa: E402
-from sources.errors import UserError  # noqa: E402
+from sources.errors import DefectError, UserError, told, wants_messages  # noqa: E402
 
 if TYPE_CHECKING:
     from pipeline.publish.stage import Staged
@@ -118,12 +118,17 @@ def main() -> None:
             if isinstance(error, UserError):
                 _print_error(error)
                 sys.exit(2)
-            if not isinstance(error, OSError):
+            if isinstance(error, OSError):
+                fix = _FIXES.get(error.errno or 0)
+                # Arrow's own words are long; the number says it all
+                what = os.strerror(error.errno) if error.errno in _FIXES else error.strerror
+                _print_error(UserError(what or str(error), where=error.filename, fix=fix))
+                sys.exit(1)
+            if not isinstance(error, Exception) or wants_messages():
                 raise
-            fix = _FIXES.get(error.errno or 0)
-            # Arrow's own words are long; the number says it all
-            what = os.strerror(error.errno) if error.errno in _FIXES else error.strerror
-            _print_error(UserError(what or str(error), where=error.filename, fix=fix))
+            what = str(error) if isinstance(error, DefectError) else told(error)
+            fix = "report these lines; WELLMIX_TRACEBACK=1 shows the whole error, which may quote texts"
+            _print_error(UserError(f"a defect of wellmix: {what}", fix=fix))
             sys.exit(1)
 
 
@@ -383,6 +388,90 @@ def diff(
     if json:
         _print_json(found.summary())
     print_diff(found)
+
+
+@app.command()
+def audit(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Outputs, publications, reports, stores, logs.", show_default=False),
+    ],
+    canaries: Annotated[
+        Path | None,
+        typer.Option("--canaries", help="Key of what `wellmix canary` planted.", show_default=False),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, help="Rows drawn from each kind of file [default: all].", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sample.")] = 0,
+    max_rate: Annotated[
+        float,
+        typer.Option("--max-rate", min=0, help="Rows with a certain hit, in a million, above which the audit fails."),
+    ] = 0.0,
+    show_shapes: Annotated[
+        bool, typer.Option("--show-shapes", help="Print what hits look like, masked: a*@a*.org.")
+    ] = False,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option("--tokenizer", help="Of token ids that lie without their manifest.", show_default=False),
+    ] = None,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Look for personal data that is left, and for planted canaries, in anything wellmix wrote. Exit code 1 when there is too much.
+
+    Example: `wellmix audit shards/sample .wellmix/store --canaries canaries`
+    """
+    from pipeline.audit import audit as run
+    from pipeline.audit.show import print_audit
+    from pipeline.console import Progress
+
+    with Progress() as shown:
+        found = run(
+            folders, canaries=canaries, sample=sample, seed=seed, max_rate=max_rate, tokenizer=tokenizer,
+            shapes=show_shapes, workers=workers, progress=lambda done, total: shown.count("audit", done, total),
+        )  # fmt: skip
+    if json:
+        _print_json(found.summary())
+    print_audit(found, show_shapes)
+    if found.problems():
+        raise typer.Exit(1)
+
+
+@app.command()
+def canary(
+    folder: Annotated[Path, typer.Argument(help="New folder for records, key and card.", show_default=False)],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many records.")] = 400,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same records.")] = 0,
+    family: Annotated[
+        Literal["forum", "biography", "psychology", "transcript", "general"],
+        typer.Option("--family", help="Of the card."),
+    ] = "forum",
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="NAME=FIELD", help="What the corpus calls id, author and text; repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make synthetic records with unique personal data to put into a raw corpus; `wellmix audit` finds what leaked.
+
+    Example: `wellmix canary canaries --n 400 --field text=selftext`
+    """
+    from pipeline.audit import make_canaries
+
+    named = dict(pair.partition("=")[::2] for pair in fields or [])
+    if unknown := sorted(set(named) - {"id", "author", "text"}) or [name for name, value in named.items() if not value]:
+        raise UserError(
+            f"{unknown[0]!r} names no field", where="--field", fix="use id=, author= or text= with a field's name"
+        )
+    made = make_canaries(folder, n, seed, family, named)
+    if json:
+        _print_json(made)
+    values = sum(made["secrets"].values())
+    console.print(
+        f"{n:,} records with {values:,} values -> {escape(made['records'])}, key {escape(made['key'])}", soft_wrap=True
+    )
 
 
 @app.command()

@@ -57,10 +57,10 @@ from pipeline.names import NameFinder
 from sources.errors import UserError
 
 #: Part of the key of every ingested artifact: raise it whenever the same input could give another output.
-DEIDENTIFY_VERSION = "3"
+DEIDENTIFY_VERSION = "4"
 
 #: Kinds of placeholder, and the columns of the counts.
-TYPES = ("EMAIL", "PHONE", "IP", "PROFILE", "CARD", "ID", "USER", "ADDRESS", "NAME")
+TYPES = ("EMAIL", "PHONE", "IP", "PROFILE", "CARD", "ID", "USER", "ADDRESS", "NAME", "SECRET")
 
 #: Public numbers for people in distress: help, not personal data. Digits as dialled in their country and with its code.
 HELPLINES = frozenset(
@@ -89,8 +89,8 @@ HELPLINES = frozenset(
     )
 )  # fmt: skip
 
-# Mailboxes that answer people in distress.
-_HELP_DOMAINS = (
+#: Mailboxes that answer people in distress.
+HELP_DOMAINS = (
     "samaritans.org", "papyrus-uk.org", "befrienders.org", "crisistextline.org", "thehotline.org", "rainn.org", "nami.org",
     "thetrevorproject.org", "mind.org.uk", "sane.org.uk", "beateatingdisorders.org.uk", "aa.org", "al-anon.org",
     "childline.org.uk", "lifeline.org.au", "beyondblue.org.au", "save.org", "afsp.org", "nedc.com.au", "b-eat.co.uk",
@@ -475,7 +475,7 @@ _NOT_LOCAL = frozenset(
 def _emails(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
     for match in _EMAIL.finditer(text):
         value = match.group(1).lower()
-        if value.rsplit("@", 1)[1].removeprefix("www.") not in _HELP_DOMAINS:
+        if value.rsplit("@", 1)[1].removeprefix("www.") not in HELP_DOMAINS:
             yield Span(match.start(1), match.end(1), "EMAIL", value)
     for match in _EMAIL_HOST.finditer(text):
         yield Span(*match.span(), "EMAIL", match.group().lower())
@@ -507,6 +507,13 @@ _PROFILE = re.compile(
     )(?P<rest>/?[^\s<>"'\])]*)""",
     re.I | re.X,
 )
+# On any site: /user/name, /profile/view/name, /~name, and who reviewed a place on a map. A page (users.html) is nobody.
+_PROFILE_PATH = re.compile(
+    r"(?:https?://|www\.)(?!(?:docs?|developers?|support|help)\.)[\w.-]+\.[a-z]{2,12}/(?:[a-z]{2}(?:-[a-z]{2})?/)?"
+    r"(?:~|(?:users?|u|profiles?|members?)/(?:view/)?|maps/contrib/)(?![\w.%~-]*\.(?:html?|php|md|pdf))"
+    r"(?P<handle>\w[\w.%~-]{1,60})[^\s<>\"'\])]*",
+    re.I,
+)
 _URL_START = re.compile(r"(?:https?://)?(?:[\w-]{1,20}\.){0,2}$", re.I)
 _TUMBLR = re.compile(
     r"(?:https?://|(?<![\w./@-]))(?!www\.|assets|static|media|api|staff\.)"
@@ -520,7 +527,8 @@ _SITE_PARTS = frozenset(
     " features feed games gaming group groups hashtag hashtags help home i index intent invite jobs join legal lists live"
     " login logout marketplace media messages mobile music news notifications orgs p page pages photo photos pin places"
     " plugins policies policy popular pricing privacy product pub reel reels register rss safety search security sessions"
-    " settings share sharer sharer.php shop signin signup sites sponsors stories story store support tag tags team terms"
+    " settings share sharer sharer.php shop sign_in sign_up signin signup sites sponsors stories story store support tag tags team terms"
+    " guide manual me new edit"
     " topics tos tour trending tv upload user users video videos watch web wiki index.html r subreddits tagged".split()
 )
 
@@ -542,6 +550,11 @@ def _profiles(text: str, links: list[tuple[int, int]], countries: Sequence[str])
             key = match["a"].lower().replace("reddit.com/user/", "reddit.com/u/")
         start = _URL_START.search(text, max(0, match.start() - 60), match.start())
         yield Span(start.start() if start else match.start(), end, "PROFILE", key)
+    for match in _PROFILE_PATH.finditer(text):
+        handle = match["handle"].lower().rstrip(".")
+        if handle not in _SITE_PARTS:
+            end = match.start() + len(match.group().rstrip(".,;:!?)*_"))
+            yield Span(match.start(), end, "PROFILE", text[match.start() : match.end("handle")].lower().rstrip("."))
     for match in _TUMBLR.finditer(text):
         yield Span(
             match.start(), len(match.group().rstrip(".,;:!?)")) + match.start(), "PROFILE", match.group(1).lower()
@@ -562,6 +575,8 @@ _OBVIOUS_PHONE = re.compile(
     r"|(?<![\w.,$€£#/=-])(?:\+?1[-. ]?)?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-]|\.\d)"
 )
 _LOCAL_PHONE = re.compile(r"(?<![\w.,$€£#/=-])\d{3}[-. ]\d{4}(?![\w-]|\.\d)")
+# A number that stands alone on its line, as people sign.
+_SIGNED = re.compile(r"^[ \t]*(\d{10})[ \t]*$", re.M)
 _CHINESE_MOBILE = re.compile(
     r"(?<![\w.-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\d.-])|(?<=[一-鿿：:])1[3-9]\d{9}(?!\d)"
 )
@@ -608,6 +623,9 @@ def _phones(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -
             continue
         if (separated or _phone_context(text, *match.span())) and not _is_public(digits):
             yield Span(*match.span(), "PHONE", digits)
+    for match in _SIGNED.finditer(text):
+        if not _is_public(match[1]) and phonenumbers.is_valid_number(phonenumbers.parse(match[1], "US")):
+            yield Span(*match.span(1), "PHONE", match[1])
     for match in _matches(_LOCAL_PHONE, text, regions):
         digits = re.sub(r"\D", "", match.group())
         years = re.fullmatch(r"(?:1[5-9]|20)\d\d.(?:1[5-9]|20)\d\d", match.group())
@@ -792,6 +810,22 @@ def _ids(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> I
             if sum(c.isdigit() for c in value) < 4 or (kind.valid and not kind.valid(value)):
                 continue
             yield Span(start, end, "ID", re.sub(r"\W", "", value).upper())
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+# Keys of services say what they are by how they begin.
+_SECRET = re.compile(
+    r"(?<![\w-])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{36}|github_pat_\w{22,}|glpat-[\w-]{20}|xox[abposr]-[\w-]{20,}"
+    r"|[rsp]k_(?:live|test)_\w{24,}|sk-(?:\w+-)?\w{32,}|AIza[\w-]{35}|SG\.[\w-]{22}\.[\w-]{43}|(?:npm|hf)_[A-Za-z0-9]{30,}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)(?![\w-])",
+    re.A,
+)
+
+
+def _secrets(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
+    for match in _SECRET.finditer(text):
+        yield Span(*match.span(), "SECRET", match.group())
 
 
 # --- users -----------------------------------------------------------------------------------------------------------
@@ -990,6 +1024,7 @@ _DETAILS = _AT | _NUM | _DOTTED | _COLON | _USER | _CODE | _SPELLED | _KNOWN | _
 
 #: Finders in order of trust with the flags that call for them.
 _FINDERS: tuple[tuple[int, Callable[[str, list[tuple[int, int]], Sequence[str]], Iterator[Span]]], ...] = (
+    (_CODE, _secrets),
     (_PROFILED, _profiles),
     (_AT | _SPELLED, _emails),
     (_CODE | _NUM, _ibans),
@@ -1060,7 +1095,8 @@ _PROFILE_SITES = [
     "onlyfans.com/", "deviantart.com", "tumblr.com", "livejournal.com", "about.me/", "steamcommunity.com/",
     "venmo.com/", "last.fm/", "goodreads.com/", "quora.com/", "stackoverflow.com/", "stackexchange.com/",
     "xing.com/", "bsky.app/", "weibo.com/", "douban.com/", "zhihu.com/", "vk.com/", "okcupid.com/", "myspace.com/",
-    "threads.net/", "flickr.com/", "/@", "wa.me/", "paypal.me/", "cash.app/", "linktr.ee/", "t.me/", "keybase.io/",
+    "threads.net/", "flickr.com/", "/user/", "/users/", "/profile/", "/profiles/", "/member/", "/members/", ".com/u/",
+    ".org/u/", "/~", "maps/contrib/", "/@", "wa.me/", "paypal.me/", "cash.app/", "linktr.ee/", "t.me/", "keybase.io/",
 ]  # fmt: skip
 
 # Whole words the scan looks for, with the flag each gives: where one tells a handle, how e-mail addresses are spelled

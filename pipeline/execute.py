@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
 import threading
-import traceback
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -33,11 +33,13 @@ from pipeline.cluster import Cluster, current, run_on_cluster
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
-from sources.errors import UserError
+from sources.errors import DefectError, UserError, told, wants_messages
 from sources.remote import is_url
 
 # Its log repeats what our progress shows; what went wrong comes back as an exception.
 logger.disable("datatrove")
+# Libraries that readers use quote what they warn of; who configures logging gets to see it, nobody else does.
+logging.lastResort = logging.NullHandler()  # type: ignore[assignment]
 
 _LOST = "a worker was killed, most likely for want of memory: use fewer --workers, or a smaller ingest.shard_bytes"
 
@@ -82,16 +84,22 @@ class Step(PipelineStep):
         self.store, self.folder = store, folder
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
-        """Do the tasks of job ``rank``."""
+        """Do the tasks of job ``rank``.
+
+        :raises DefectError: in place of an error whose message may quote a text, and which would be logged and printed on its way up.
+        """
         _follow_main()
         try:
             for task in json.loads(_jobs(self.folder)[rank]):
                 with self.store.using():
                     self.run_task(self.store, task)
+            return
         except Exception as error:
-            with get_datafolder(self.folder).open(f"failures/{rank:05d}.json", "w") as file:
-                json.dump(_told(error), file)
-            raise
+            failed = _safe(error, f"job {rank} of step {self.name}")
+        with get_datafolder(self.folder).open(f"failures/{rank:05d}.json", "w") as file:
+            json.dump(_as_json(failed), file)
+        # out of the handler, so that the first error is no part of this one
+        raise failed
 
     @abstractmethod
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
@@ -104,24 +112,21 @@ def _jobs(folder: str) -> list[str]:
         return file.read().splitlines()
 
 
-def _told(error: Exception) -> dict[str, Any]:
-    """What of an error may leave a worker: all of one that is written for users, and of others where it was, never what it says, which
-    may quote a text.
-    """
+def _safe(error: Exception, what: str) -> Exception:
+    """The error, where its message is ours or speaks of files and memory; else one that says where it was."""
+    if isinstance(error, UserError | DefectError | OSError | MemoryError) or wants_messages():
+        return error
+    return DefectError(f"{what}: {told(error)}")
+
+
+def _as_json(error: Exception) -> dict[str, Any]:
+    """An error for the main process, which may be on another machine."""
     if isinstance(error, UserError):
         return {"kind": "user", "what": error.what, "where": error.where, "fix": error.fix}
     if isinstance(error, OSError):
-        return {
-            "kind": "os",
-            "errno": error.errno,
-            "what": error.strerror or type(error).__name__,
-            "where": error.filename,
-        }
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return {
-        "kind": "defect",
-        "what": f"{type(error).__name__} in {frame.name} ({Path(frame.filename).name}:{frame.lineno})",
-    }
+        said = error.strerror or type(error).__name__
+        return {"kind": "os", "errno": error.errno, "what": said, "where": error.filename}
+    return {"kind": "defect", "what": str(error) or type(error).__name__}
 
 
 def _raise_failures(folder: str) -> None:
@@ -129,12 +134,12 @@ def _raise_failures(folder: str) -> None:
     files = get_datafolder(folder)
     for name in sorted(files.list_files("failures")):
         with files.open(name, "r") as file:
-            told = json.load(file)
-        if told["kind"] == "user":
-            raise UserError(told["what"], where=told["where"], fix=told["fix"])
-        if told["kind"] == "os":
-            raise OSError(told["errno"], told["what"], told["where"])
-        raise RuntimeError(f"a task failed: {told['what']}")
+            failure = json.load(file)
+        if failure["kind"] == "user":
+            raise UserError(failure["what"], where=failure["where"], fix=failure["fix"])
+        if failure["kind"] == "os":
+            raise OSError(failure["errno"], failure["what"], failure["where"])
+        raise DefectError(failure["what"])
 
 
 def run_step(

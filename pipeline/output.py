@@ -29,7 +29,7 @@ from pipeline.remote import RemoteFolder, cache_folder
 from pipeline.store import Store, flush, lock, make_key, writing
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
-from sources.errors import UserError
+from sources.errors import DefectError, UserError
 from sources.readers.base import FileRef
 from sources.remote import is_url
 
@@ -59,7 +59,7 @@ def _libraries() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
-class LedgerError(RuntimeError):
+class LedgerError(DefectError):
     """Documents were lost or counted twice: a defect of wellmix, never of the data."""
 
 

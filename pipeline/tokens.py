@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Sequence
@@ -255,8 +256,39 @@ class FileTokenizer:
         lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
         return (np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32)), lengths
 
+    def vocabulary(self) -> dict[str, int]:
+        """Ids by token, as the file spells them; without special tokens."""
+        return self._tokenizer.get_vocab(with_added_tokens=False)
+
     def _encodings(self, texts: Texts) -> Sequence[Any]:
         return self._tokenizer.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
+
+
+def token_bytes(name: str) -> list[bytes]:
+    """The bytes each id of a tokenizer stands for, to read what a shard of ids says; special tokens stand for none.
+
+    :param name: see :func:`load_tokenizer`.
+    :raises UserError: unknown name, or an unreadable file.
+    """
+    tokenizer = load_tokenizer(name)
+    words = [b""] * tokenizer.vocab_size
+    vocabulary, _, size = name.partition(":")
+    if vocabulary in _PATTERNS:
+        for line in _rank_bytes(vocabulary).splitlines()[: int(size) if size else None]:
+            token, rank = line.split()
+            words[int(rank)] = base64.b64decode(token)
+        return words
+    own = tokenizer.vocabulary()  # type: ignore[attr-defined]
+    letters = {letter: byte for byte, letter in _byte_letters().items()}
+    byte_level = any("\u0120" in token for token in own)  # how GPT-2 and those after it spell a space
+    for token, number in own.items():
+        if byte_level:
+            words[number] = bytes(letters[letter] for letter in token if letter in letters)
+        elif re.fullmatch(r"<0x[0-9A-F]{2}>", token):
+            words[number] = bytes([int(token[3:5], 16)])
+        else:
+            words[number] = token.replace("\u2581", " ").encode()  # SentencePiece's space
+    return words
 
 
 def _unsure(texts: Texts) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from pathlib import Path
 
 
@@ -32,3 +34,22 @@ class UserError(Exception):
 
 def _rebuild(what: str, where: str | None, fix: str | None) -> UserError:
     return UserError(what, where=where, fix=fix)
+
+
+class DefectError(RuntimeError):
+    """Something that should not have happened, in words that quote no text of a document."""
+
+
+def told(error: BaseException) -> str:
+    """What kind of error it is and where in the code it came up, without its message: libraries quote values in theirs.
+
+    :returns: ``ArrowInvalid at pipeline/ingest.py:120 (_flush), pipeline/emit.py:80 (run_task)``, innermost first.
+    """
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    places = [f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} ({frame.name})" for frame in frames]
+    return type(error).__name__ + (f" at {', '.join(places[:6])}" if places else "")
+
+
+def wants_messages() -> bool:
+    """Whether the user asked for errors as they are, texts and all: ``WELLMIX_TRACEBACK=1``."""
+    return os.environ.get("WELLMIX_TRACEBACK", "") not in ("", "0")

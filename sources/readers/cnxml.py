@@ -89,7 +89,7 @@ class CnxmlReader(Reader):
             yield root
             return
         if local(root) != "document":
-            yield Bad(file.name, "not_cnxml", f"the root element is <{local(root)}>")
+            yield Bad(file.name, "not_cnxml", "the root element is not <document>")
             return
         title = _title(root)
         metadata = root.find("{*}metadata")

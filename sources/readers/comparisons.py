@@ -152,7 +152,7 @@ class ComparisonsReader(Reader):
             elif "recipient" in attributes or tag == "tool":
                 raise _Refused("tool_call", "a message to or from a tool")
             elif tag not in self.options.roles:
-                raise _Refused("unknown_role", f"tag {tag!r} is not in roles")
+                raise _Refused("unknown_role", "the tag of a message is not in roles")
             else:
                 labels: dict[str, Any] = self._verdict(comment) if answers is not None else {}
                 if _ELIDED.search(text):
@@ -191,12 +191,12 @@ def _messages(block: str) -> Iterator[tuple[str, str, str, str]]:
         place = found.end()
         if tag == "comparison" or closing:
             if closing and tag != "comparison":
-                raise _Refused("invalid_markup", f"</{tag}> closes nothing")
+                raise _Refused("invalid_markup", "a tag closes nothing")
             yield f"{closing}{tag}", attributes, comment, ""
             continue
         end = re.compile(rf"^[ \t]*</{tag}>[ \t]*$", re.MULTILINE).search(block, place)
         if end is None:
-            raise _Refused("truncated", f"<{tag}> has no end")
+            raise _Refused("truncated", "a message has no end")
         yield tag, attributes, comment, html.unescape(block[place : end.start()]).strip()
         place = end.end()
     if rest := block[place:].strip():

@@ -18,7 +18,7 @@ from pipeline.cluster import LostTasksError, load_cluster, running_on
 from pipeline.console import Progress
 from pipeline.execute import run_step
 from pipeline.store import Store
-from sources.errors import UserError
+from sources.errors import DefectError, UserError
 from tests.executors.cluster import Slurm, missing
 from tests.executors.steps import Misbehave
 
@@ -135,7 +135,7 @@ def test_what_a_task_on_ray_has_to_say_reaches_the_user(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="the third field is empty") as told:
             misbehave(tmp_path, "well", "user")
         assert told.value.where == "cards/x.yaml"
-        with pytest.raises(RuntimeError, match=r"ValueError in run_task \(steps.py:\d+\)") as defect:
+        with pytest.raises(DefectError, match=r"ValueError at .*steps.py") as defect:
             misbehave(tmp_path, "defect", "well")
         assert "Ada" not in str(defect.value)
         misbehave(tmp_path, "well", "die_once")

@@ -49,7 +49,9 @@ VALUES: dict[str, list[str]] = {
         "https://medium.com/@joquill", "https://t.me/fennharlow", "https://m.facebook.com/profile.php?id=100004455667788",
         "https://www.youtube.com/@quietheron", "twitch.tv/quietheron41", "https://old.reddit.com/u/brackenfoot",
         "https://brackenfoot.tumblr.com/post/123", "https://mastodon.social/@heron", "paypal.me/fennharlow", "linktr.ee/mossrain",
-        "https://bsky.app/profile/heron.example.com",
+        "https://bsky.app/profile/heron.example.com", "https://open.spotify.com/user/mossrain30/playlist/6nIk0jHuj",
+        "http://books.example.com/profile/view/tollandmira", "https://www.cs.example.edu/~fennharlow/", "https://forum.example.org/u/heron",
+        "https://www.google.com/maps/contrib/102741303111472369986",
     ],
     "CARD": [
         "4111 1111 1111 1111", "4012888888881881", "5555-5555-5555-4444", "5105 1051 0510 5100", "378282246310005",
@@ -72,6 +74,8 @@ VALUES: dict[str, list[str]] = {
         "P.O. Box 4417", "PO Box 88, Boulder, CO 80302", "1450 Mossy Creek Rd", "640 E 9th Street", "31 Lantern Court, Austin, TX 78701",
         "5 Heron Close, Bristol BS1 4DJ", "812 Old Mill Parkway", "26 Rainford Crescent", "3300 Pine Ridge Terrace",
     ],
+    # in two pieces, so that no scanner takes this file for a leak
+    "SECRET": ["ghp" + "_" + "a1B2c3D4" * 4 + "x7Yz", "AKIA" + "Q7PLANTED2KEY34X", "sk" + "-9fT3heron8quill2fenn6moss1rain5lamp", "hf" + "_8Kd2LanternsBracken31TollandQuill"],
     "NAME": ["Mira Tolland", "Fenn Harlow", "Sanne de Quill", "Jo Bracken", "Tolland", "Devon Lantern", "Harlow", "Orla Pine"],
 }  # fmt: skip
 
@@ -113,6 +117,7 @@ TEMPLATES: dict[str, list[str]] = {
         "I live at {} and I am scared to go home.", "The meeting is at {}.", "My address is {}.", "She moved to {} last spring.",
         "Please send it to {}", "We used to live at {}, above the bakery.", "Come to {} at noon.",
     ],
+    "SECRET": ["The key is {} and it still works.", "token: {}", "he posted {} in the chat", "export KEY={}", "`{}`"],
     "NAME": [
         "Thank you {}, this answer changed my week.", "I think {} is right.", "Dear {},\nI read your reply twice.",
         "It was {} who told me to rest.", "- {}", "What {} wrote is what my sister says too.",
@@ -147,7 +152,8 @@ NEGATIVES: tuple[str, ...] = (
     "See r/stopdrinking and /r/cptsd.", "https://www.reddit.com/r/offmychest/comments/abc123/a_title/", "https://www.who.int/health-topics",
     "https://github.com/example/project/issues/12", "https://twitter.com/search?q=calm", "https://www.facebook.com/groups/12345",
     "https://www.youtube.com/watch?v=abcdefghijk", "www.example.org/page/2020/05/05", "https://en.wikipedia.org/wiki/Sleep",
-    "https://www.instagram.com/p/Cabc123/", "Version 1.2.3.4 is out.", "v10.0.1.2 broke it", "python 3.11.7 and numpy 1.26.4",
+    "https://www.instagram.com/p/Cabc123/", "https://example.org/users/sign_in", "https://www.example.org/user/absolute.html",
+    "https://docs.example.com/user/project", "https://example.org/profile/edit", "digits:\n4986754322\n345112", "1023456789\n", "Version 1.2.3.4 is out.", "v10.0.1.2 broke it", "python 3.11.7 and numpy 1.26.4",
     "Bind to 127.0.0.1 or 0.0.0.0.", "std::vector<int> a; ns::f::g();", "x[::2] and y[1::3]", "netmask 255.255.255.0",
     "I walked 3 miles down the road.", "5 years on the way to nowhere", "They live 4 hours up the street from us.", "2 Best Ways to rest",
     "10 Downing Street said nothing.", "No. 19 Ohio St. beat No. 3 Michigan St.", "3 Wall Street fears", "1 day at a time, 2 steps back",

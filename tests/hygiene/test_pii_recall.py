@@ -24,6 +24,10 @@ def test_recall_and_precision_stay_above_their_floors() -> None:
         assert score.precision >= 0.95, (kind, [e for e in errors if kind in e[0]])
 
 
+def test_a_number_alone_on_its_line_is_a_signature() -> None:
+    assert _one("Please write.\n\nJo Maple\n3125550148\n") == "Please write.\n\nJo Maple\n[PHONE_1]\n"
+
+
 def test_hard_negatives_are_left_as_they_are() -> None:
     texts = pa.array([item.text for item in negatives()])
     out, counts = d.Deidentifier().deidentify(texts)
