@@ -69,7 +69,7 @@ def run_dedup(
     """
     key = dedup_key(signatures, threshold)
     with (
-        store.write("clusters", key) as (folder, meta),
+        store.write("clusters", key, [*documents, *signatures]) as (folder, meta),
         store.scratch("dedup") as scratch,
         connect(scratch, memory, workers) as con,
     ):

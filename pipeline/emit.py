@@ -117,7 +117,7 @@ class GatherStep(Step):
                 if (number := (reader.schema.metadata or {}).get(label)) is not None:
                     parts.append(pa.Table.from_batches([reader.get_batch(int(number))]).replace_schema_metadata())
         table = pa.concat_tables(parts).sort_by("position").select(SHARD_SCHEMA.names).cast(SHARD_SCHEMA)
-        with store.write("shard", task["key"]) as (folder, meta):
+        with store.write("shard", task["key"], task["inputs"]) as (folder, meta):
             files = []
             for name in task["formats"]:
                 writer = shard_writer(name, load_tokenizer(task["tokenizer"]))
@@ -183,6 +183,7 @@ def run_emit(
                 "split": output["split"],
                 "out": output["out"],
                 "key": key,
+                "inputs": [plan],
                 "parts": [str(part) for part in parts],
                 "formats": formats,
                 "tokenizer": tokenizer,

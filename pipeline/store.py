@@ -12,8 +12,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ class Store:
     :param root: created if it is not there.
     :raises UserError: it cannot be created or written.
     """
+
+    #: Key of the tombstones that this run works under (:func:`pipeline.forget.apply.begin`); None where nothing is forgotten.
+    tombstones: str | None = None
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -62,26 +65,62 @@ class Store:
         return json.loads((self.path(stage, key) / "meta.json").read_text("utf-8"))
 
     @contextmanager
-    def write(self, stage: str, key: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    def write(self, stage: str, key: str, inputs: Iterable[str] | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
         """A folder to write an artifact into, and its meta; both are committed when the block ends without an error.
 
         Of two writers of one key the first wins; both wrote the same.
+
+        :param inputs: keys of the artifacts it is made from, so that what was made of something can be found and removed. One that
+            does not say is removed whenever anything is.
         """
-        aside = self.root / "tmp" / f"{stage.replace('/', '-')}-{key[:8]}-{uuid.uuid4().hex[:8]}"
-        aside.mkdir(parents=True)
-        meta: dict[str, Any] = {}
-        try:
+        with self.scratch(f"{stage.replace('/', '-')}-{key[:8]}") as aside:
+            meta: dict[str, Any] = {}
             yield aside, meta
-            (aside / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False), "utf-8")
-            place = self.path(stage, key)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.rename(aside, place)
-            except OSError:
-                if not self.has(stage, key):
-                    raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            if inputs is not None:
+                meta["inputs"] = sorted(set(inputs))
+            self.commit(aside, stage, key, meta)
+
+    def commit(self, aside: Path, stage: str, key: str, meta: dict[str, Any]) -> None:
+        """Move a folder, written in a :meth:`scratch`, to the place of an artifact; for what knows its key only at the end."""
+        (aside / "meta.json").write_text(_json(meta), "utf-8")
+        place = self.path(stage, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(aside, place)
+        except OSError:
+            if not self.has(stage, key):
+                raise
+
+    def point(self, stage: str, key: str, meta: dict[str, Any]) -> None:
+        """Write or replace an artifact that is its meta alone: what is known of another key, and may change."""
+        place = self.path(stage, key)
+        place.mkdir(parents=True, exist_ok=True)
+        aside = self.root / "tmp" / f"point-{uuid.uuid4().hex[:8]}"
+        aside.write_text(_json(meta), "utf-8")
+        os.replace(aside, place / "meta.json")
+
+    def remove(self, stage: str, key: str) -> int:
+        """Take an artifact out: out of its place by one rename, then from the disk.
+
+        :returns: bytes of its files.
+        """
+        aside = self.root / "tmp" / f"removed-{key[:8]}-{uuid.uuid4().hex[:8]}"
+        try:
+            os.rename(self.path(stage, key), aside)
+        except FileNotFoundError:
+            return 0
+        size = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):  # others are there
+            self.path(stage, key).parent.rmdir()
+        return size
+
+    def artifacts(self, stage: str = "*") -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Stage, key and meta of everything in the store, or of one stage; but for tables between steps."""
+        for meta in sorted(self.root.glob(f"{stage}/??/*/meta.json")):
+            name = meta.parents[2].name
+            if name not in ("tmp", "work"):
+                yield name, meta.parent.name, json.loads(meta.read_text("utf-8"))
 
     @contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -130,7 +169,10 @@ class Store:
             ) from None
         # What an earlier run that was killed left half-written.
         for left in (self.root / "tmp").iterdir():
-            shutil.rmtree(left, ignore_errors=True)
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
         return file.close
 
 
@@ -161,6 +203,10 @@ class FingerprintCache:
             aside = self._path.with_suffix(f".{uuid.uuid4().hex[:8]}")
             aside.write_text(json.dumps(self._known), "utf-8")
             os.replace(aside, self._path)
+
+
+def _json(meta: dict[str, Any]) -> str:
+    return json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def split_key(ref: FileRef) -> list[Any]:
