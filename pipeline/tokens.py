@@ -250,6 +250,10 @@ class FileTokenizer:
         lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
         return (np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32)), lengths
 
+    def decode(self, ids: list[list[int]]) -> list[str]:
+        """Texts of ids, special tokens left out."""
+        return self._tokenizer.decode_batch(ids)
+
     def _encodings(self, texts: Texts) -> Sequence[Any]:
         return self._tokenizer.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
 
@@ -279,6 +283,12 @@ def _compiled(name: str, path: Path, size: int | None = None) -> Any:
             tokie.Tokenizer.from_json(str(source)).save(str(built))
             os.replace(built, path)
     return tokie.Tokenizer.from_file(str(path))
+
+
+def token_bytes(name: str) -> list[bytes]:
+    """Bytes of each token of ``o200k_base`` or ``cl100k_base``, by id; special tokens come after them."""
+    ranks = {int(rank): base64.b64decode(token) for token, rank in map(bytes.split, _rank_bytes(name).splitlines())}
+    return [ranks.get(rank, b"") for rank in range(max(ranks) + 1)]
 
 
 def _hugging_face(name: str, size: int | None = None) -> dict[str, Any]:
