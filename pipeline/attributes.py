@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -199,7 +200,7 @@ def run_attributes(store: Store, documents: str, stages: tuple[Attribute, ...]) 
         _compute(store, documents, missing, keys)
     key = catalog_key(documents, keys)
     if not store.has("catalog", key):
-        with store.write("catalog", key) as (folder, meta):
+        with store.write("catalog", key, [documents, *keys.values()]) as (folder, meta):
             rows = _write_catalog(store, documents, stages, keys, folder / "catalog.parquet")
             meta.update(documents=documents, attributes=keys, rows=rows)
     return [stage.name for stage in missing]
@@ -218,7 +219,7 @@ def _compute(store: Store, documents: str, stages: list[Attribute], keys: dict[s
     with ExitStack() as stack:
         writers: list[tuple[Attribute, pq.ParquetWriter, dict[str, Any]]] = []
         for stage in stages:
-            folder, meta = stack.enter_context(store.write(stage.name, keys[stage.name]))
+            folder, meta = stack.enter_context(store.write(stage.name, keys[stage.name], [documents]))
             meta.update(documents=documents, version=stage.version, rows=0)
             writer = pq.ParquetWriter(
                 folder / "data.parquet", stage.schema, compression="zstd", use_dictionary=False, write_statistics=False
@@ -256,6 +257,12 @@ def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], 
     for part in tables:
         for field in part.schema:
             table = table.append_column(field, part[field.name])
+    write_catalog(table, path)
+    return row
+
+
+def write_catalog(table: pa.Table, path: Path) -> None:
+    """Write the rows of a catalog."""
     pq.write_table(
         table,
         path,
@@ -263,7 +270,6 @@ def _write_catalog(store: Store, documents: str, stages: tuple[Attribute, ...], 
         use_dictionary=["source", "kind", "language", "license"],
         write_statistics=False,
     )
-    return row
 
 
 def _records(documents: pa.RecordBatch) -> pa.Array:

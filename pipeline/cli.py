@@ -331,20 +331,26 @@ def publish(
     ] = None,
     revision: Annotated[str | None, typer.Option("--revision", help="Branch to push to.", show_default=False)] = None,
     message: Annotated[str | None, typer.Option("--message", help="Of the commit.", show_default=False)] = None,
+    store: StoreOption = DEFAULT_STORE,
     json: Json = False,
 ) -> None:
     """Make a dataset repository of a mix or set: Parquet for the viewer, card, licences, Croissant; and push it to the hub.
 
     Example: `wellmix publish shards/sample --to /tmp/sample-dataset --contact data@example.org`
     """
+    from pipeline.forget.outputs import register
     from pipeline.output import local_copy
     from pipeline.publish.push import push as send
     from pipeline.publish.stage import stage
+    from pipeline.store import open_store, there_is_a_store
 
     staged = stage(
         local_copy(output), to, contact=contact, creator=creator, repo=push, parent=parent, date=date, by_row=by_row,
         endpoint=endpoint if push else None,
     )  # fmt: skip
+    if there_is_a_store(store):
+        # so that `wellmix forget` knows where its documents went
+        register(open_store(store), to)
     rows = ", ".join(f"{name} {sum(splits.values()):,}" for name, splits in staged.rows.items())
     console.print(
         f"[bold]{escape(str(staged.folder))}[/]: {rows} rows, version {staged.version}, {staged.terms.name},"
@@ -472,6 +478,116 @@ def canary(
     console.print(
         f"{n:,} records with {values:,} values -> {escape(made['records'])}, key {escape(made['key'])}", soft_wrap=True
     )
+
+
+def forget(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="With --prove: further folders to look through.", show_default=False)
+    ] = None,
+    author: Annotated[
+        str | None,
+        typer.Option(
+            "--author", metavar="HANDLE", help="A person, by raw handle; - reads it from stdin.", show_default=False
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", help="A whole source; with --author, that person there only.", show_default=False),
+    ] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="A document; repeatable.", show_default=False)] = None,
+    matching: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--matching", help="Texts and their copies: a file each, or JSON lines; repeatable.", show_default=False
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="For the record; name nobody.", show_default=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--status", help="List what is forgotten.")] = False,
+    proof: Annotated[bool, typer.Option("--prove", help="Look for traces in the store and all known outputs.")] = False,
+    texts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--text", help="With --prove: also look for the texts of this file; repeatable.", show_default=False
+        ),
+    ] = None,
+    handles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--handle", help="With --prove: also look for this handle as it is written; repeatable.", show_default=False
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: Json = False,
+) -> None:
+    """Forget an author, documents, a source or texts: out of the store now, and never in again; or prove that it is so.
+
+    Example: `wellmix forget --author some_handle --reason "request 17"`
+    """
+    from pipeline.forget import command
+    from pipeline.forget.report import print_forgotten, print_proof, print_status
+
+    asked = author is not None or source is not None or bool(ids) or bool(matching)
+    if show + proof + asked != 1:
+        raise UserError(
+            "say what to do",
+            where="forget",
+            fix="give one of --author, --id, --source, --matching (with --reason), or --status, or --prove",
+        )
+    if not proof and (folders or texts or handles):
+        raise UserError("folders, --text and --handle belong to --prove", where="forget", fix="add --prove")
+    if show:
+        told = command.status(store)
+        if json:
+            _print_json(told)
+        else:
+            print_status(told)
+        return
+    if proof:
+        found = command.prove_all(
+            store, folders or [], texts=texts or [], handles=[_piped(one) for one in handles or []]
+        )
+        if json:
+            _print_json(found.summary())
+        print_proof(found)
+        raise typer.Exit(1 if found.found else 0)
+    if reason is None:
+        raise UserError("a tombstone needs a reason", where="--reason", fix="say who asked, or why; name nobody")
+    done = command.forget(
+        store, author=_piped(author) if author is not None else None, source=source, ids=ids or [],
+        matching=matching or [], reason=reason,
+    )  # fmt: skip
+    if json:
+        _print_json(done.summary())
+    print_forgotten(done)
+
+
+def _piped(value: str) -> str:
+    """A value, or the first line of stdin where it is ``-``: what is typed as an option stays in the shell's history."""
+    return sys.stdin.readline().strip() if value == "-" else value
+
+
+@app.command("author-key")
+def author_key(
+    new: Annotated[bool, typer.Option("--rotate", help="Make a new key and keep the old one as retired.")] = False,
+    json: Json = False,
+) -> None:
+    """Tell which key author pseudonyms are made with, and where it lives. Keep a backup of it: takedowns hang on it.
+
+    Example: `wellmix author-key`
+    """
+    from pipeline.authors import rotate
+    from pipeline.forget.command import key_facts
+    from pipeline.forget.report import print_keys
+
+    if new:
+        rotate()
+    told = key_facts()
+    if json:
+        _print_json(told)
+    else:
+        print_keys(told)
 
 
 @app.command()

@@ -18,14 +18,10 @@ organisations. So do placeholders a corpus already has (``[NAME]``, ``@USER``, `
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numba
@@ -279,62 +275,6 @@ class Deidentifier:
                 key = (int(groups[row]), kind)
                 taken[key] = max(taken.get(key, 0), int(number))
         return taken
-
-
-def hash_author(handle: str, source: str, key: bytes) -> str:
-    """A pseudonym for an author: the same handle in the same source always gets it, and nobody without the key can
-    check.
-
-    :param handle: raw handle or name.
-    :param source: name of the source; the same handle elsewhere gets another pseudonym.
-    :param key: secret of 16 to 64 bytes, see :func:`author_key`.
-    :returns: 32 hex digits (keyed BLAKE2b, RFC 7693).
-    :raises ValueError: for a key that is too short or too long.
-    """
-    if not 16 <= len(key) <= 64:
-        raise ValueError(f"an author key has 16 to 64 bytes, not {len(key)}")
-    message = f"{source}\x1f{handle.strip()}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(message, digest_size=16, key=key).hexdigest()
-
-
-def author_key() -> bytes:
-    """The secret that author pseudonyms are made with.
-
-    Taken from ``WELLMIX_AUTHOR_KEY`` (any text of 16 characters or more) or else from ``wellmix/author.key`` under
-    ``XDG_CONFIG_HOME`` (``~/.config``), which is made on first use, readable by its owner only. Whoever runs the
-    pipeline on several machines gives them the same one; losing it means that takedowns by author can no longer find
-    their rows.
-
-    :returns: 32 bytes.
-    :raises UserError: if the variable is too short, or the file cannot be read, made or holds something else.
-    """
-    if value := os.environ.get("WELLMIX_AUTHOR_KEY"):
-        if len(value) < 16:
-            raise UserError("the author key is too short", where="WELLMIX_AUTHOR_KEY", fix="use 16 characters or more")
-        return hashlib.blake2b(value.encode(), digest_size=32).digest()
-    path = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "wellmix" / "author.key"
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(aside, path)  # unlike a rename it fails where another process was first, whose key then holds
-            except FileExistsError:
-                pass
-            finally:
-                aside.unlink()
-        key = path.read_bytes()
-    except OSError as error:
-        fix = "make it readable and writable, or set WELLMIX_AUTHOR_KEY"
-        raise UserError(f"the author key cannot be used: {error.strerror}", where=path, fix=fix) from None
-    if len(key) != 32:
-        raise UserError(f"the author key has {len(key)} bytes, not 32", where=path, fix="restore it from a backup")
-    return key
 
 
 @lru_cache(maxsize=65_536)

@@ -135,7 +135,7 @@ class GatherStep(Step):
                 if (number := (reader.schema.metadata or {}).get(label)) is not None:
                     parts.append(pa.Table.from_batches([reader.get_batch(int(number))]).replace_schema_metadata())
         table = pa.concat_tables(parts).sort_by("position").select(SHARD_SCHEMA.names).cast(SHARD_SCHEMA)
-        with store.write("shard", task["key"]) as (folder, meta):
+        with store.write("shard", task["key"], task["inputs"]) as (folder, meta):
             files = []
             for name in task["formats"]:
                 writer = shard_writer(name, load_tokenizer(task["tokenizer"]))
@@ -208,6 +208,7 @@ def run_emit(
             "out": output["out"],
             "rows": output["rows"],
             "key": key,
+            "inputs": [plan],
             "parts": parts,
             "formats": formats,
             "tokenizer": tokenizer,

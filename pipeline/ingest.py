@@ -23,8 +23,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from classifiers.language import LanguageId
+from pipeline.authors import AuthorKey, current_key
 from pipeline.clean import CLEAN_VERSION, clean
-from pipeline.deidentify import DEIDENTIFY_VERSION, Deidentifier, author_key, hash_author
+from pipeline.deidentify import DEIDENTIFY_VERSION, Deidentifier
+from pipeline.forget.match import Dropped, Matcher, forgotten_key
 from pipeline.names import NAMES_VERSION, PRIVATE_FAMILIES, NameFinder
 from pipeline.recipe import Ingest
 from pipeline.store import Store, make_key, split_key
@@ -34,7 +36,7 @@ from sources.document import SCHEMA, Bad, Record, document_id, spoken
 from sources.files import check_unchanged
 from sources.readers.base import FileRef, Split
 
-INGEST_VERSION = 3
+INGEST_VERSION = 4
 
 #: Records are processed together until they reach one of these.
 BATCH_RECORDS = 2_000
@@ -48,14 +50,14 @@ QUARANTINE_SCHEMA = pa.schema([("origin", pa.string()), ("reason", pa.string()),
 
 
 def ingest_key(card: Card, split: Split, settings: Ingest) -> str:
-    """Key of the documents made from one split."""
+    """Key of the documents made from one split where nothing of it is forgotten; :func:`documents_key` is where they lie."""
     return make_key(
         "ingest",
         INGEST_VERSION,
         clean=CLEAN_VERSION,
         deidentify=DEIDENTIFY_VERSION,
         language=language_id().version,
-        author_key=author_key_id(),
+        author_key=current_key().id,
         reader=[card.reader.name, card.make_reader.version, card.reader.options],
         card=[card.name, card.family, card.license.id, card.language, card.names, card.consent.basis],
         files=[split_key(file) for file in split.files],
@@ -75,12 +77,6 @@ def language_id() -> LanguageId:
     return LanguageId()
 
 
-@lru_cache(maxsize=1)
-def author_key_id() -> str:
-    """Names the key author handles are hashed with, without giving it away."""
-    return make_key("author_key", 1, key=author_key().hex())[:16]
-
-
 #: In published works these are letterheads, historic places and decorators in code, not private data.
 PUBLISHED_KEEP = frozenset({"ADDRESS", "USER"})
 
@@ -94,15 +90,40 @@ def _deidentifier(published: bool, keep_names: bool, find_names: bool) -> Deiden
     )
 
 
-def run_ingest(store: Store, card: Card, split: Split, settings: Ingest, key: str) -> None:
-    """Ingest one split and commit its artifact."""
-    with store.write("documents", key) as (folder, meta):
-        writer = _Writer(folder, card, settings)
+def run_ingest(
+    store: Store, card: Card, split: Split, settings: Ingest, base: str, forgotten: Matcher | None = None
+) -> str:
+    """Ingest one split and commit its artifact.
+
+    :param base: :func:`ingest_key` of the split.
+    :param forgotten: what may not come in.
+    :returns: key of the documents: ``base``, or another if some of them are forgotten; ``forgotten/<base>`` then points there.
+    """
+    with store.scratch(f"documents-{base[:8]}") as folder:
+        writer = _Writer(folder, card, settings, forgotten)
         for item in card.make_reader.read(split):
             writer.add(item)
         # the key says what was fingerprinted when the run began
         check_unchanged(split.files)
-        meta.update(writer.close())
+        meta = writer.close()
+        key = forgotten_key(base, writer.dropped)
+        store.commit(folder, "documents", key, meta | forgotten_facts(base, writer.dropped))
+    if writer.dropped.rows:
+        store.point("forgotten", base, {"documents": key, "by": dict(writer.dropped.by)})
+    return key
+
+
+def forgotten_facts(base: str, dropped: Dropped) -> dict[str, Any]:
+    """What the meta of documents says of those that are not there."""
+    return {"inputs": []} | ({"base": base, "forgotten": dropped.facts()} if dropped.rows else {})
+
+
+def documents_key(store: Store, base: str) -> str:
+    """Where the documents of a split lie: under their own key, or where its pointer says, if some of them are forgotten.
+
+    :param base: :func:`ingest_key` of the split.
+    """
+    return store.meta("forgotten", base)["documents"] if store.has("forgotten", base) else base
 
 
 def quarantined(store: Store, key: str) -> list[dict[str, str]]:
@@ -110,11 +131,24 @@ def quarantined(store: Store, key: str) -> list[dict[str, str]]:
     return read(store.path("documents", key) / "quarantine.parquet").to_pylist()
 
 
+def documents_writer(path: Path) -> pq.ParquetWriter:
+    """Writes documents as row groups: one a batch of records."""
+    return pq.ParquetWriter(
+        path,
+        SCHEMA,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=["source", "kind", "language", "license"],
+        write_statistics=False,
+    )
+
+
 class _Writer:
     """Collects records into batches, processes each batch and appends it as row groups."""
 
-    def __init__(self, folder: Path, card: Card, settings: Ingest) -> None:
+    def __init__(self, folder: Path, card: Card, settings: Ingest, forgotten: Matcher | None = None) -> None:
         self.card, self.settings = card, settings
+        self.dropped = Dropped()
         self.ledger: Counter[str] = Counter()
         self.quarantined: Counter[str] = Counter()
         self.redactions: Counter[str] = Counter()
@@ -122,16 +156,11 @@ class _Writer:
         self._chars = 0
         self._bad: list[Bad] = []
         self._keys: set[str] = set()
-        self._documents = pq.ParquetWriter(
-            folder / "documents.parquet",
-            SCHEMA,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=["source", "kind", "language", "license"],
-            write_statistics=False,
-        )
+        self._documents = documents_writer(folder / "documents.parquet")
         self._quarantine = folder / "quarantine.parquet"
-        self._author_key = author_key()
+        self._author_key: AuthorKey = current_key()
+        self._forgotten = forgotten
+        self._authors = forgotten.authors(card.name, self._author_key.id) if forgotten else {}
         # Names are left where the card says so (published authors), whatever the recipe wants elsewhere.
         self._deidentifier = _deidentifier(
             card.consent.basis in ("published", "public_domain"), card.names == "keep", _finds_names(card, settings)
@@ -163,10 +192,12 @@ class _Writer:
         """
         self._flush()
         self._documents.close()
+        lost = {"empty": self.ledger["empty"], "forgotten": self.dropped.rows}
         bad = [{"origin": b.origin, "reason": b.reason, "detail": b.detail} for b in self._bad]
         pq.write_table(pa.Table.from_pylist(bad, schema=QUARANTINE_SCHEMA), self._quarantine)
         return {
             "source": self.card.name,
+            "author_key": self._author_key.id,
             "records_in": self.ledger["records_in"],
             "chars_in": self.ledger["chars_in"],
             "split_off": self.ledger["split_off"],
@@ -175,7 +206,7 @@ class _Writer:
             "cleaned": self.ledger["cleaned"],
             "deidentified": self.ledger["deidentified"],
             "redactions": dict(self.redactions),
-            "dropped": {"empty": self.ledger["empty"]} if self.ledger["empty"] else {},
+            "dropped": {reason: n for reason, n in lost.items() if n},
             "quarantined": dict(self.quarantined),
         }
 
@@ -220,9 +251,25 @@ class _Writer:
         languages = self._languages(pa.array([row["text"] for row in rows], pa.string()))
         for row, language in zip(rows, languages, strict=True):
             row["language"] = language
-        self.ledger["documents"] += len(rows)
-        self.ledger["chars_out"] += sum(len(row["text"]) for row in rows)
-        self._documents.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+        documents = pa.Table.from_pylist(rows, schema=SCHEMA)
+        if self._forgotten is not None:
+            documents = self._remembered(documents, {handle for handles in known for handle in handles})
+        self.ledger["documents"] += len(documents)
+        self.ledger["chars_out"] += pc.sum(pc.utf8_length(documents["text"])).as_py() or 0
+        if len(documents):
+            self._documents.write_table(documents)
+
+    def _remembered(self, documents: pa.Table, handles: set[str]) -> pa.Table:
+        """The rows that no tombstone matches. Cleaning and redactions of the others stay counted: they were read."""
+        assert self._forgotten is not None
+        authors = {name: set(ids) for name, ids in self._authors.items()}
+        for name, ids in self._forgotten.aliases(handles, self.card.name).items():
+            authors.setdefault(name, set()).update(ids)
+        mask, by = self._forgotten.match(documents, authors)
+        if not mask.any():
+            return documents
+        self.dropped.add(documents["id"].filter(pa.array(mask)).to_pylist(), by)
+        return documents.filter(pa.array(~mask))
 
     def _count(
         self,
@@ -248,7 +295,7 @@ class _Writer:
             {
                 "role": turn.role,
                 "text": piece.strip(),
-                "author": hash_author(turn.author, self.card.name, self._author_key) if turn.author else None,
+                "author": self._author_key.author(turn.author, self.card.name) if turn.author else None,
                 "labels": _json(turn.labels),
             }
             for turn, piece in zip(record.turns, pieces, strict=True)
@@ -267,7 +314,7 @@ class _Writer:
                 "kind": self.card.family,
                 "license": self.card.license.id,
                 "origin": record.origin if len(parts) == 1 else f"{record.origin}&part={part + 1}/{len(parts)}",
-                "author": hash_author(record.author, self.card.name, self._author_key) if record.author else None,
+                "author": self._author_key.author(record.author, self.card.name) if record.author else None,
                 "created": record.created.replace(tzinfo=record.created.tzinfo or UTC)
                 if isinstance(record.created, datetime)
                 else None,

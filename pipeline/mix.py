@@ -29,11 +29,11 @@ from pipeline.console import Progress
 from pipeline.dedup import dedup_key, run_dedup
 from pipeline.emit import emit_key, run_emit
 from pipeline.execute import Step
-from pipeline.ingest import ingest_key, quarantined, split_to_json
+from pipeline.ingest import documents_key, ingest_key, quarantined
 from pipeline.output import Lineage, emission_key, is_current, kept_shards, output_key, write_output
 from pipeline.plan import Thresholds, plan_key, run_plan
 from pipeline.recipe import Recipe, load_recipe
-from pipeline.run import RunResult, find_files, ingest_missing, inputs, opened, run_shards
+from pipeline.run import RunResult, find_files, ingest_missing, ingest_task, inputs, opened, run_shards
 from pipeline.store import Store
 from sources.card import Card
 from sources.errors import UserError
@@ -54,13 +54,23 @@ class MixResult(RunResult):
 
 @dataclass
 class Shard:
-    """One split of one source, and the keys of what is made from it."""
+    """One split of one source, and the keys of what is made from it.
+
+    :param base: key of its documents if nothing of them is forgotten.
+    """
 
     source: str
     split: Any
-    documents: str
+    base: str
+    documents: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
     catalog: str = ""
+
+    def find(self, store: Store, stages: tuple[Attribute, ...]) -> None:
+        """Find the keys; what is forgotten of a split is known once it is ingested."""
+        self.documents = documents_key(store, self.base)
+        self.attributes = attribute_keys(stages, self.documents)
+        self.catalog = catalog_key(self.documents, self.attributes)
 
 
 class ShardStep(Step):
@@ -71,8 +81,7 @@ class ShardStep(Step):
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         card = Card(**task["card"])
         stages = attributes(task["tokenizer"], task["contamination"], task["effort"], task["effort_about"])
-        ingest_missing(store, card, task, task["key"])
-        run_attributes(store, task["key"], stages)
+        run_attributes(store, ingest_missing(store, card, task), stages)
 
 
 def run_mix(
@@ -216,8 +225,7 @@ def scored(
     for name, card in cards.items():
         for split in card.make_reader.splits(files[name], recipe.ingest.shard_bytes):
             shard = Shard(name, split, ingest_key(card, split, recipe.ingest))
-            shard.attributes = attribute_keys(stages, shard.documents)
-            shard.catalog = catalog_key(shard.documents, shard.attributes)
+            shard.find(store, stages)
             shards.append(shard)
     todo = [shard for shard in shards if not _complete(store, shard)]
     for shard in todo:
@@ -228,12 +236,14 @@ def scored(
     run_shards(
         ShardStep,
         store,
-        [_task(shard, cards[shard.source], recipe, judges) for shard in todo],
+        [_task(store, shard, cards[shard.source], recipe, judges) for shard in todo],
         tokenizer=judges.tokenizer,
         workers=workers,
         progress=progress,
         label="ingest and score",
     )
+    for shard in todo:
+        shard.find(store, stages)
     _check_sources(store, recipe, shards)
 
     signatures = [shard.attributes["signature"] for shard in shards]
@@ -294,12 +304,8 @@ def _about(recipe: Recipe) -> list[str]:
     return list(recipe.effort_about or FIELDS)
 
 
-def _task(shard: Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str, Any]:
-    return {
-        "card": card.model_dump(mode="json"),
-        "split": split_to_json(shard.split),
-        "key": shard.documents,
-        "ingest": recipe.ingest.model_dump(),
+def _task(store: Store, shard: Shard, card: Card, recipe: Recipe, judges: Judges) -> dict[str, Any]:
+    return ingest_task(store, card, shard.split, recipe.ingest, shard.base) | {
         "tokenizer": judges.tokenizer,
         "contamination": judges.contamination,
         "effort": recipe.effort,

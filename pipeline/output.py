@@ -509,7 +509,7 @@ def make_ledger(store: Store, lineage: Lineage, plan: dict[str, Any]) -> dict[st
         "held_out": sum(line["held_out"] for line in stages["plan"].values()),
         "not_drawn": sum(line["not_drawn"] for line in stages["plan"].values()),
     }
-    dedup = store.meta("clusters", lineage.clusters)
+    dedup = {name: value for name, value in store.meta("clusters", lineage.clusters).items() if name != "inputs"}
     return {"totals": totals, "stages": stages, "dedup": dedup}
 
 

@@ -169,7 +169,7 @@ def run_plan(
     """
     key = plan_key(recipe, cards, limits, [catalog for _, catalog in shards], clusters)
     with (
-        store.write("plan", key) as (folder, meta),
+        store.write("plan", key, [*(catalog for _, catalog in shards), clusters]) as (folder, meta),
         store.scratch("plan") as scratch,
         connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):

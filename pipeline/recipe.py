@@ -17,6 +17,7 @@ from classifiers.taxonomy import FACETS, STANCE, Effort
 from classifiers.taxonomy import Field as ScoreField
 from pipeline.catalog import facet_cuts
 from pipeline.conditions import check_condition
+from pipeline.forget.tombstones import forgotten_source
 from sources.card import CARDS_DIR, Card, find_cards, load_card
 from sources.document import Family
 from sources.errors import UserError
@@ -393,6 +394,12 @@ def cards_of(
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise UserError(f"unknown source {name!r}", where=where, fix=f"{hint}`wellmix sources` lists all cards")
         card = load_card(known[name])
+        if gone := forgotten_source(name):
+            raise UserError(
+                f"source {name!r} was forgotten on {gone.date}: {gone.reason}",
+                where=where,
+                fix=f"take it out of the recipe; `wellmix forget --status` tells more (tombstone {gone.id})",
+            )
         if reason := card.refusal(purpose):
             raise UserError(
                 f"source {name!r} may not serve purpose {purpose!r}: {reason}",

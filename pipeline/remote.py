@@ -32,7 +32,7 @@ from fsspec.asyn import AsyncFileSystem
 
 from pipeline.cache import Cache
 from pipeline.lease import Lease
-from pipeline.store import Store
+from pipeline.store import Store, as_json
 from sources.errors import UserError
 from sources.remote import filesystem, patiently
 
@@ -318,22 +318,55 @@ class RemoteStore(Store):
         record = self._record(stage, key)
         if record is None:
             raise FileNotFoundError(errno.ENOENT, "no such artifact", self._remote.place(_folder(stage, key)))
-        record.pop("stored")
+        record.pop("stored", None)
         return record
 
     def metas(self, stage: str, keys: Iterable[str]) -> list[dict[str, Any]]:
         """What artifacts say of themselves, many asked at once."""
         return many(lambda key: self.meta(stage, key), keys)
 
-    def remove(self, stage: str, keys: Iterable[str]) -> None:
-        """Remove artifacts, here and from every cache of the store."""
+    def remove(self, stage: str, keys: Iterable[str]) -> int:
+        """Remove artifacts, here and from every cache of the store.
+
+        :returns: bytes of their files.
+        """
         keys = list(keys)
+        size = 0
         self._check()
         # first, so that a cache that was filled between being killed and starting again is emptied then
         self._generation(uuid.uuid4().hex)
         for key in keys:
+            if (record := self._record(stage, key)) is not None:
+                size += sum(length for length, _ in record.get("stored", {}).values())
             self._forget(stage, key)
             self._remove_below(_folder(stage, key))
+        return size
+
+    def point(self, stage: str, key: str, meta: dict[str, Any]) -> None:
+        """Write or replace an artifact that is its meta alone."""
+        data = as_json(meta | {"stored": {}}).encode()
+        self._remote.write(f"{_folder(stage, key)}/meta.json", data)
+        self._keep_record(stage, key, data)
+        self._there.setdefault(stage, set()).add(key)
+
+    def artifacts(self, stage: str = "*") -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Stage, key and meta of everything in the store, or of one stage; but for tables between steps."""
+        names = [name.split("/") for name in self._remote.find("" if stage == "*" else stage)]
+        found = sorted((name[-4], name[-2]) for name in names if len(name) >= 4 and name[-1] == "meta.json")
+        found = [(name, key) for name, key in found if name not in ("tmp", "work")]
+        metas = many(lambda pair: self.meta(*pair), found)
+        yield from ((name, key, meta) for (name, key), meta in zip(found, metas, strict=True))
+
+    def note(self, name: str) -> dict[str, Any] | None:
+        """A small file of the store's own, by name; None where there is none, or it is damaged."""
+        try:
+            return json.loads(self._remote.read(f"{name}.json"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_note(self, name: str, value: dict[str, Any]) -> None:
+        """Write or replace it."""
+        self._remote.write(f"{name}.json", as_json(value).encode())
 
     def discard(self, stage: str, keys: Iterable[str]) -> None:
         """Remove artifacts that nobody will ask for again; copies in other caches do not matter."""
@@ -409,7 +442,8 @@ class RemoteStore(Store):
             raise
         return release
 
-    def _commit(self, stage: str, key: str, aside: Path, meta: dict[str, Any]) -> None:
+    def commit(self, aside: Path, stage: str, key: str, meta: dict[str, Any]) -> None:
+        """Upload a folder, its ``meta.json`` last, and move it to its place in the cache."""
         folder = _folder(stage, key)
         stored: dict[str, list[Any]] = {}
         for path in sorted(path for path in aside.rglob("*") if path.is_file()):
@@ -430,7 +464,7 @@ class RemoteStore(Store):
             self._there.setdefault(stage, set()).add(key)
             return
         self._keep_record(stage, key, data)
-        super()._commit(stage, key, aside, meta)
+        super().commit(aside, stage, key, meta)
         self._there.setdefault(stage, set()).add(key)
         self._cache.grew(sum(size for size, _ in stored.values()))
 
@@ -470,7 +504,7 @@ class RemoteStore(Store):
         try:
             for name, (size, digest) in stored.items():
                 self._remote.get(f"{_folder(stage, key)}/{_object(name, digest)}", aside / name, size, digest)
-            super()._commit(stage, key, aside, record)
+            super().commit(aside, stage, key, record)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         self._cache.grew(sum(size for size, _ in stored.values()))

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.console import console
+from pipeline.forget.tombstones import forgotten_source
 from pipeline.publish.terms import clash
 from sources.card import load_cards
 from sources.errors import UserError
@@ -170,7 +171,10 @@ def source_rows(purpose: str | None = None) -> list[dict[str, Any]]:
         raise UserError(f"no purpose is called {purpose!r}", where="--purpose", fix=f"use one of: {', '.join(NEEDS)}")
     rows = []
     for name, card in load_cards().items():
-        if purpose is not None and card.refusal(purpose):  # type: ignore[arg-type]
+        gone = forgotten_source(name)
+        refused = {p: f"forgotten on {gone.date}" if gone else card.refusal(p) for p in NEEDS}  # type: ignore[arg-type]
+        refused = {p: reason for p, reason in refused.items() if reason}
+        if purpose in refused:
             continue
         size: int | None = None
         if card.where.path is not None:
@@ -190,8 +194,8 @@ def source_rows(purpose: str | None = None) -> list[dict[str, Any]]:
                 "language": card.language,
                 "bytes": size,
                 "allowed": sorted(card.allowed),
-                "purposes": [p for p in NEEDS if card.refusal(p) is None],  # type: ignore[arg-type]
-                "refused": {p: reason for p in NEEDS if (reason := card.refusal(p))},  # type: ignore[arg-type]
+                "purposes": [p for p in NEEDS if p not in refused],
+                "refused": refused,
             }
         )
     return rows

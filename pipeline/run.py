@@ -16,11 +16,14 @@ from typing import Any, Literal, Self
 import orjson
 import pyarrow as pa
 
+from pipeline.authors import CURRENT, current_key
 from pipeline.cluster import load_cluster, running_on
 from pipeline.console import Progress
 from pipeline.contamination import shipped
 from pipeline.execute import Step, run_step
-from pipeline.ingest import run_ingest, split_from_json
+from pipeline.forget.apply import begin, in_force
+from pipeline.forget.outputs import register
+from pipeline.ingest import documents_key, run_ingest, split_from_json, split_to_json
 from pipeline.names import NameFinder
 from pipeline.output import UNFINISHED, held, read_file, read_manifest, refuse_foreign
 from pipeline.recipe import Ingest
@@ -30,7 +33,7 @@ from pipeline.tokens import load_tokenizer
 from sources.card import Card
 from sources.errors import UserError
 from sources.files import resolve
-from sources.readers.base import FileRef
+from sources.readers.base import FileRef, Split
 from sources.remote import is_url
 
 
@@ -84,7 +87,7 @@ def opened(
     show_progress: bool,
     executor: str | None = None,
 ) -> Iterator[tuple[Path | str, Store, Progress]]:
-    """Everything a run holds until its end: the place of its output, its store, locked, and its progress.
+    """Everything a run holds until its end: the place of its output, its store, locked and rid of what is forgotten, and its progress.
 
     :param name: of the recipe; names the folder below ``shards`` where ``out`` is None.
     :param out, store_root: folders, or fsspec URLs.
@@ -104,8 +107,10 @@ def opened(
     store = open_store(store_root)
     release = store.lock()
     try:
+        begin(store)
         with held(place), Progress(show_progress) as progress, running_on(cluster):
             yield place, store, progress
+        register(store, place)
         store.sweep_work()
     finally:
         release()
@@ -147,13 +152,43 @@ def find_files(cards: dict[str, Card], store: Store) -> dict[str, list[FileRef]]
     return files
 
 
-def ingest_missing(store: Store, card: Card, task: dict[str, Any], key: str) -> None:
-    """Ingest the split of a task unless its documents are there."""
+def ingest_task(store: Store, card: Card, split: Split, settings: Ingest, base: str) -> dict[str, Any]:
+    """What of a task :func:`ingest_missing` reads.
+
+    :param base: :func:`pipeline.ingest.ingest_key` of the split.
+    """
+    return {
+        "card": card.model_dump(mode="json"),
+        "split": split_to_json(split),
+        "ingest": settings.model_dump(),
+        "base": base,
+        "author_key": current_key().id,
+        "tombstones": store.tombstones,
+    }
+
+
+def ingest_missing(store: Store, card: Card, task: dict[str, Any]) -> str:
+    """Ingest the split of a task unless its documents are there.
+
+    :param task: of :func:`ingest_task`.
+    :returns: key of the documents.
+    :raises UserError: this process has another author key than the one that made the task.
+    """
+    if current_key().id != task["author_key"]:
+        raise UserError(
+            "a worker has another author key than the run it works for",
+            where=current_key().where,
+            fix=f"give all workers the same {CURRENT}, or a shared configuration folder",
+        )
+    key = documents_key(store, task["base"])
     if store.has("documents", key):
-        return
+        return key
     # Readers that join records put them into temporary files; in the store these are swept even after a kill.
     with store.scratch("ingest") as folder, _temporary_files(folder):
-        run_ingest(store, card, split_from_json(task["split"]), Ingest(**task["ingest"]), key)
+        forgotten = in_force(store, task["tombstones"]) if task["tombstones"] else None
+        return run_ingest(
+            store, card, split_from_json(task["split"]), Ingest(**task["ingest"]), task["base"], forgotten
+        )
 
 
 @contextmanager

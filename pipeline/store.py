@@ -16,7 +16,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,9 @@ class Store:
     :param root: created if it is not there.
     :raises UserError: it cannot be created or written.
     """
+
+    #: Key of the tombstones that this run works under (:func:`pipeline.forget.apply.begin`); None where nothing is forgotten.
+    tombstones: str | None = None
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -112,33 +115,51 @@ class Store:
         """What several artifacts say of themselves."""
         return [self.meta(stage, key) for key in keys]
 
-    def remove(self, stage: str, keys: Iterable[str]) -> None:
-        """Remove artifacts for good: no copy of them is used again, on any machine."""
+    def remove(self, stage: str, keys: Iterable[str]) -> int:
+        """Remove artifacts for good: no copy of them is used again, on any machine.
+
+        Each leaves its place by one rename, and then the disk.
+
+        :returns: bytes of their files.
+        """
+        size = 0
         for key in keys:
-            shutil.rmtree(self.path(stage, key), ignore_errors=True)
+            place = Store.path(self, stage, key)
+            aside = self.root / "tmp" / f"removed-{key[:8]}-{uuid.uuid4().hex[:8]}"
+            try:
+                os.rename(place, aside)
+            except FileNotFoundError:
+                continue
+            size += sum(path.stat().st_size for path in aside.rglob("*") if path.is_file())
+            shutil.rmtree(aside, ignore_errors=True)
+            with suppress(OSError):  # others are there
+                place.parent.rmdir()
+        return size
 
     def discard(self, stage: str, keys: Iterable[str]) -> None:
         """Remove artifacts that are of no more use."""
         self.remove(stage, keys)
 
     @contextmanager
-    def write(self, stage: str, key: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    def write(self, stage: str, key: str, inputs: Iterable[str] | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
         """A folder to write an artifact into, and its meta; both are committed when the block ends without an error.
 
         Of two writers of one key the first wins; both wrote the same.
+
+        :param inputs: keys of the artifacts it is made from, so that what was made of something can be found and removed. One that
+            does not say is removed whenever anything is.
         """
-        aside = self.root / "tmp" / f"{stage.replace('/', '-')}-{key[:8]}-{uuid.uuid4().hex[:8]}"
-        aside.mkdir(parents=True)
-        meta: dict[str, Any] = {}
-        try:
+        with self.scratch(f"{stage.replace('/', '-')}-{key[:8]}") as aside:
+            meta: dict[str, Any] = {}
             with writing(aside):
                 yield aside, meta
-            self._commit(stage, key, aside, meta)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            if inputs is not None:
+                meta["inputs"] = sorted(set(inputs))
+            self.commit(aside, stage, key, meta)
 
-    def _commit(self, stage: str, key: str, aside: Path, meta: dict[str, Any]) -> None:
-        (aside / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False), "utf-8")
+    def commit(self, aside: Path, stage: str, key: str, meta: dict[str, Any]) -> None:
+        """Move a folder, written in a :meth:`scratch`, to the place of an artifact; for what knows its key only at the end."""
+        (aside / "meta.json").write_text(as_json(meta), "utf-8")
         flush(aside)
         place = Store.path(self, stage, key)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +171,35 @@ class Store:
             # what is in the way is no artifact
             shutil.rmtree(place, ignore_errors=True)
             os.rename(aside, place)
+
+    def point(self, stage: str, key: str, meta: dict[str, Any]) -> None:
+        """Write or replace an artifact that is its meta alone: what is known of another key, and may change."""
+        place = self.path(stage, key)
+        place.mkdir(parents=True, exist_ok=True)
+        self._replace(place / "meta.json", as_json(meta))
+
+    def artifacts(self, stage: str = "*") -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Stage, key and meta of everything in the store, or of one stage; but for tables between steps."""
+        for meta in sorted(self.root.glob(f"{stage}/??/*/meta.json")):
+            name = meta.parents[2].name
+            if name not in ("tmp", "work"):
+                yield name, meta.parent.name, json.loads(meta.read_text("utf-8"))
+
+    def note(self, name: str) -> dict[str, Any] | None:
+        """A small file of the store's own, by name; None where there is none, or it is damaged."""
+        try:
+            return json.loads((self.root / f"{name}.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write_note(self, name: str, value: dict[str, Any]) -> None:
+        """Write or replace it."""
+        self._replace(self.root / f"{name}.json", as_json(value))
+
+    def _replace(self, path: Path, text: str) -> None:
+        aside = self.root / "tmp" / f"replacing-{uuid.uuid4().hex[:8]}"
+        aside.write_text(text, "utf-8")
+        os.replace(aside, path)
 
     @contextmanager
     def using(self) -> Iterator[None]:
@@ -215,6 +265,11 @@ class Store:
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
+
+
+def as_json(meta: dict[str, Any]) -> str:
+    """As the store writes what an artifact says of itself."""
+    return json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def _is_whole(place: Path) -> bool:
@@ -323,6 +378,10 @@ class FingerprintCache:
             aside.parent.mkdir(exist_ok=True)
             aside.write_text(json.dumps(self._known), "utf-8")
             os.replace(aside, self._path)
+
+
+def _json(meta: dict[str, Any]) -> str:
+    return json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def split_key(ref: FileRef) -> list[Any]:

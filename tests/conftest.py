@@ -24,8 +24,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 @pytest.fixture(scope="session", autouse=True)
 def _private_config(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests neither read nor make the user's key for author hashes."""
+    """Tests neither read nor make the user's key for author hashes, and forget nothing that the user forgot."""
     os.environ["WELLMIX_AUTHOR_KEY"] = "tests-only-key-of-thirty-two-bytes!"
+    os.environ.pop("WELLMIX_RETIRED_AUTHOR_KEYS", None)
+    os.environ["WELLMIX_TOMBSTONES"] = str(tmp_path_factory.mktemp("tombstones") / "tombstones.jsonl")
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ def open_ngram(
             eos=pool.eos,
             counted=held_out.counted,
         )
-        with store.write("ngram", key) as (folder, meta):
+        with store.write("ngram", key, [*pool.keys.values(), *held_out.inputs]) as (folder, meta):
             model.save(folder)
             meta.update(pools=len(pools), tokens=sum(len(part.tokens) for part in pools))
     return NgramProxy.load(store.path("ngram", key)), there

@@ -73,7 +73,7 @@ def run_draws(
     if store.has("draws", key):
         return key
     with (
-        store.write("draws", key) as (folder, meta),
+        store.write("draws", key, [*(catalog for _, catalog in shards), clusters]) as (folder, meta),
         store.scratch("draws") as scratch,
         connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):

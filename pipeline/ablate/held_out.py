@@ -43,6 +43,7 @@ class HeldOut:
     :param counted: whether a token's bits count (of a question only its answer's), shape (tokens,).
     :param alone: whether a document is read by itself, as a question is, and not after the one before it; shape (documents,).
     :param weights: metric -> what a bit of each document adds to it, shape (documents,).
+    :param inputs: keys of the tokens it is made of.
     """
 
     ids: np.ndarray
@@ -50,6 +51,7 @@ class HeldOut:
     counted: np.ndarray
     alone: np.ndarray
     weights: dict[str, np.ndarray]
+    inputs: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -206,7 +208,7 @@ def keep(store: Store, held_out: HeldOut) -> str:
     """Put what is measured where workers find it; returns its key."""
     key = held_out.digest
     if not store.has("held-out", key):
-        with store.write("held-out", key) as (folder, meta):
+        with store.write("held-out", key, held_out.inputs) as (folder, meta):
             held_out.save(folder)
             meta.update(tokens=len(held_out.ids), documents=len(held_out.starts) - 1)
     return key

@@ -104,12 +104,12 @@ class RunStep(Step):
             pool = task["pool"]
             draws, texts = _opened(store, pool["key"], tuple(sorted(pool["texts"].items())), pool["eos"])
             ids, _ = stream(draws, texts, np.array(task["targets"]), settings.tokens)
-            with store.write("proxy-model", task["model"]) as (folder, meta):
+            with store.write("proxy-model", task["model"], task["pool"]["texts"].values()) as (folder, meta):
                 facts = train(ids, settings, task["seed"], folder)
                 meta.update(facts, seconds=round(time.monotonic() - started, 2))
         if not store.has("proxy-bits", task["bits"]):
             held_out = HeldOut.load(store.path("held-out", task["held_out"]))
-            with store.write("proxy-bits", task["bits"]) as (folder, meta):
+            with store.write("proxy-bits", task["bits"], [task["model"], task["held_out"]]) as (folder, meta):
                 np.save(
                     folder / "bits.npy",
                     measure(store.path("proxy-model", task["model"]), settings, held_out, task["pool"]["eos"]),

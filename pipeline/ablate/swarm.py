@@ -120,11 +120,13 @@ class Bench:
             )
         chosen = choose(kept, self.resolved.ablation.evaluation.tokens)
         held = np.sort(codes(chosen["shard"].to_numpy(), chosen["row"].to_numpy()))
-        held_texts, _ = self._texts(held, tokenizer)
+        held_texts, held_keys = self._texts(held, tokenizer)
         shares = {name: float(tokens) for name, tokens in self.mixes.sources.items()}
         total = sum(shares.values())
         shares = {name: tokens / total for name, tokens in shares.items()}
-        held_out = measured(self.resolved, chosen, held_texts, shares, tokenizer)
+        held_out = replace(
+            measured(self.resolved, chosen, held_texts, shares, tokenizer), inputs=tuple(held_keys.values())
+        )
 
         # two digits: with more, another held-out document would be another pool, and no run could be used again
         ratio = float(f"{self._ratio(chosen, held_texts, shares):.2g}")

@@ -46,7 +46,8 @@ class TokeniseStep(Step):
                 ids.append(part.astype(np.uint16))
                 lengths.append(counts)
             at += batch.num_rows
-        with store.write("proxy-tokens", task["key"]) as (folder, meta):
+        with store.write("proxy-tokens", task["key"], [task["documents"]]) as (folder, meta):
+            np.save(folder / "rows.npy", rows)
             np.save(folder / "ids.npy", np.concatenate(ids))
             np.save(folder / "lengths.npy", np.concatenate(lengths))
             meta.update(rows=len(rows))

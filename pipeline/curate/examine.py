@@ -174,28 +174,58 @@ def examinations(tokenizer: str, contamination: list[str], effort: Effort) -> tu
     return _examinations(tokenizer, "\n".join(contamination), effort)
 
 
+#: Tables of candidates in the order they are computed and joined in.
+TABLES = (Scores.name, ConductOf.name, Lengths.name, Overlap.name)
+
+
 def pool_keys(stages: tuple[Attribute, ...], candidates: str) -> tuple[dict[str, str], str]:
     """Key of each stage's table for one shard of candidates, and of its pool."""
     keys: dict[str, str] = {}
     for stage in stages:
-        # risk is judged with the probability of a disclosure
-        needs = {"scores": keys[Scores.name]} if isinstance(stage, ConductOf) else {}
-        keys[stage.name] = make_key(stage.name, stage.version, candidates=candidates, **needs)
-    return keys, make_key("pool", POOL_VERSION, candidates=candidates, tables=keys)
+        keys[stage.name] = table_key(stage.name, stage.version, candidates, keys)
+    return keys, pool_key(candidates, keys)
+
+
+def table_key(stage: str, version: str, candidates: str, keys: dict[str, str]) -> str:
+    """Key of one stage's table.
+
+    :param keys: of the stages before it.
+    """
+    # risk is judged with the probability of a disclosure
+    needs = {"scores": keys[Scores.name]} if stage == ConductOf.name else {}
+    return make_key(stage, version, candidates=candidates, **needs)
+
+
+def pool_key(candidates: str, keys: dict[str, str]) -> str:
+    """Key of a pool.
+
+    :param keys: of its tables, by stage.
+    """
+    return make_key("pool", POOL_VERSION, candidates=candidates, tables=keys)
 
 
 def run_examine(store: Store, candidates: str, stages: tuple[Attribute, ...]) -> None:
     """Compute what is missing for one shard of candidates, and its pool."""
-    keys, pool = pool_keys(stages, candidates)
+    keys, _ = pool_keys(stages, candidates)
     missing = [stage for stage in stages if not store.has(stage.name, keys[stage.name])]
     # scores first: conduct looks at them
     first: list[Attribute] = [stage for stage in missing if isinstance(stage, Scores)]
     for together in (first, [stage for stage in missing if stage not in first]):
         if together:
             _compute(store, candidates, together, keys)
-    if not store.has("pool", pool):
-        with store.write("pool", pool) as (folder, meta):
-            meta.update(candidates=candidates, rows=_write_pool(store, candidates, keys, str(folder / "pool.parquet")))
+    write_pool(store, candidates, keys)
+
+
+def write_pool(store: Store, candidates: str, keys: dict[str, str]) -> None:
+    """Write the pool of a shard of candidates whose tables are there.
+
+    :param keys: of its tables, by stage.
+    """
+    if store.has("pool", key := pool_key(candidates, keys)):
+        return
+    with store.write("pool", key, [candidates, *keys.values()]) as (folder, meta):
+        rows = _write_pool(store, candidates, keys, str(folder / "pool.parquet"))
+        meta.update(candidates=candidates, tables=keys, rows=rows)
 
 
 def _compute(store: Store, candidates: str, stages: list[Attribute], keys: dict[str, str]) -> None:
@@ -206,7 +236,7 @@ def _compute(store: Store, candidates: str, stages: list[Attribute], keys: dict[
     with ExitStack() as stack:
         writers = []
         for stage in stages:
-            folder, meta = stack.enter_context(store.write(stage.name, keys[stage.name]))
+            folder, meta = stack.enter_context(store.write(stage.name, keys[stage.name], [candidates]))
             meta.update(candidates=candidates, version=stage.version)
             path = folder / "data.parquet"
             writers.append((stage, stack.enter_context(pq.ParquetWriter(path, stage.schema, compression="zstd"))))

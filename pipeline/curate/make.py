@@ -14,18 +14,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from pipeline.attributes import Attribute
 from pipeline.console import Progress
 from pipeline.curate.constitution import Constitution
 from pipeline.curate.examine import Overlap, examinations, pool_keys, run_examine
 from pipeline.curate.recipe import SetRecipe, load_set_recipe
 from pipeline.curate.select import run_select, select_key
-from pipeline.curate.shape import candidates_key, run_shape
+from pipeline.curate.shape import candidates_key, run_shape, shaped_by
 from pipeline.curate.write import SetLineage, set_key, write_set
 from pipeline.execute import Step
-from pipeline.ingest import ingest_key, split_to_json
+from pipeline.ingest import documents_key, ingest_key
 from pipeline.output import is_current
 from pipeline.review import Decisions, load_decisions
-from pipeline.run import RunResult, find_files, ingest_missing, inputs, opened, run_shards
+from pipeline.run import RunResult, find_files, ingest_missing, ingest_task, inputs, opened, run_shards
 from pipeline.store import Store
 from sources.card import Card
 from sources.errors import UserError
@@ -53,10 +54,11 @@ class CandidateStep(Step):
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         card = Card(**task["card"])
-        ingest_missing(store, card, task, task["documents"])
-        if not store.has("candidates", task["candidates"]):
-            run_shape(store, task["documents"], card, task["candidates"])
-        run_examine(store, task["candidates"], examinations(task["tokenizer"], task["contamination"], task["effort"]))
+        documents = ingest_missing(store, card, task)
+        candidates = candidates_key(documents, card)
+        if not store.has("candidates", candidates):
+            run_shape(store, documents, shaped_by(card), candidates)
+        run_examine(store, candidates, examinations(task["tokenizer"], task["contamination"], task["effort"]))
 
 
 def run_curate(
@@ -107,42 +109,38 @@ def _run(
     files = find_files(cards, store)
 
     shards: list[dict[str, str]] = []
-    todo: list[dict[str, Any]] = []
+    todo: list[tuple[int, Card, str]] = []
+    tasks: list[dict[str, Any]] = []
     for source, card in cards.items():
         for split in card.make_reader.splits(files[source], recipe.ingest.shard_bytes):
-            documents = ingest_key(card, split, recipe.ingest)
-            candidates = candidates_key(documents, card)
-            keys, pool = pool_keys(stages, candidates)
-            shards.append({"source": source, "documents": documents, "candidates": candidates, "pool": pool})
+            base = ingest_key(card, split, recipe.ingest)
+            shard, keys = _found(store, card, base, stages)
+            shards.append(shard)
             # later steps read all three, and somebody may have deleted a folder, as we advise where one is damaged
-            if all(store.has(*made) for made in (("documents", documents), ("candidates", candidates), ("pool", pool))):
+            if all(store.has(stage, shard[stage]) for stage in ("documents", "candidates", "pool")):
                 continue
-            ran["ingest"] += not store.has("documents", documents)
-            ran["candidates"] += not store.has("candidates", candidates)
+            ran["ingest"] += not store.has("documents", shard["documents"])
+            ran["candidates"] += not store.has("candidates", shard["candidates"])
             for stage, key in keys.items():
                 ran[stage] += not store.has(stage, key)
-            ran["pool"] += not store.has("pool", pool)
-            todo.append(
-                {
-                    "card": card.model_dump(mode="json"),
-                    "split": split_to_json(split),
-                    "ingest": recipe.ingest.model_dump(),
-                    "documents": documents,
-                    "candidates": candidates,
-                    "tokenizer": tokenizer,
-                    "contamination": contamination,
-                    "effort": recipe.effort,
-                }
+            ran["pool"] += not store.has("pool", shard["pool"])
+            todo.append((len(shards) - 1, card, base))
+            tasks.append(
+                ingest_task(store, card, split, recipe.ingest, base)
+                | {"tokenizer": tokenizer, "contamination": contamination, "effort": recipe.effort}
             )
     run_shards(
         CandidateStep,
         store,
-        todo,
+        tasks,
         tokenizer=tokenizer,
         workers=workers,
         progress=progress,
         label="ingest and examine",
     )
+    for number, card, base in todo:
+        # what is forgotten of a split is known once it is ingested
+        shards[number], _ = _found(store, card, base, stages)
     _check_sources(store, recipe, shards)
 
     pools = [shard["pool"] for shard in shards]
@@ -169,6 +167,17 @@ def _run(
         versions = {stage.name: stage.version for stage in stages}
         write_set(store, out, recipe, cards, constitution, files, lineage, versions)
     return SetResult.read(out, monotonic() - started, ran, progress.seconds)
+
+
+def _found(store: Store, card: Card, base: str, stages: tuple[Attribute, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    """Keys of a shard as the lineage names them, and of what its candidates are examined for.
+
+    :param base: key of its documents if nothing of them is forgotten.
+    """
+    documents = documents_key(store, base)
+    candidates = candidates_key(documents, card)
+    keys, pool = pool_keys(stages, candidates)
+    return {"source": card.name, "documents": documents, "candidates": candidates, "pool": pool}, keys
 
 
 def _decisions(recipe: SetRecipe, path: Path) -> Decisions:

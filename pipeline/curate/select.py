@@ -125,7 +125,7 @@ def run_select(
     """
     places = [folder / "pool.parquet" for folder in store.paths("pool", pools)]
     with (
-        store.write("selection", key) as (folder, meta),
+        store.write("selection", key, [*candidates, *pools]) as (folder, meta),
         store.scratch("select") as scratch,
         connect(scratch, recipe.memory, workers, reach=[store.root]) as con,
     ):
@@ -144,7 +144,7 @@ def run_select(
                     where=recipe.place("filters"),
                     fix="loosen the filters, or add sources; ledger columns are explained in shards/README.md",
                 )
-            looked.append(_look(con, store, recipe, form, judged, workers, progress))
+            looked.append(_look(con, store, recipe, form, judged, pools, workers, progress))
         chosen: list[pa.Table] = []
         report: dict[str, Any] = {"forms": {}, "notes": [], "reviews": people.facts}
         for part, (clusters, splits) in zip(looked, _splits(looked, recipe), strict=True):
@@ -219,6 +219,7 @@ def _look(
     recipe: SetRecipe,
     form: str,
     judged: Judged,
+    pools: list[str],
     workers: int,
     progress: Progress,
 ) -> Looked:
@@ -226,7 +227,7 @@ def _look(
     keep = promising(quality, judged.limits, _size(recipe, form), recipe.diversity.pool)
     # texts of these alone: there may be a million others
     rows = with_said(con, judged.rows.take(pa.array(keep)))
-    vectors = embeddings(store, subjects(rows), workers, progress)
+    vectors = embeddings(store, subjects(rows), pools, workers, progress)
     pairs = near_pairs(vectors, recipe.duplicates.similarity)
     return Looked(form, judged, keep, rows, quality[keep], vectors, np.concatenate([pairs, same_prompt(rows)]))
 
@@ -391,15 +392,18 @@ class EmbedStep(Step):
             np.save(folder / "vectors.npy", vectors.astype(np.float32))
 
 
-def embeddings(store: Store, texts: list[str], workers: int, progress: Progress) -> np.ndarray:
-    """Unit vectors of texts, float32, shape (texts, 384), kept in the store."""
+def embeddings(store: Store, texts: list[str], pools: list[str], workers: int, progress: Progress) -> np.ndarray:
+    """Unit vectors of texts, float32, shape (texts, 384), kept in the store.
+
+    :param pools: keys of what the texts come from.
+    """
     key = make_key("vectors", 1, texts=texts, encoder=Scorer.load().version)
     if not store.has("vectors", key):
         parts = [texts[i : i + _EMBED_ROWS] for i in range(0, len(texts), _EMBED_ROWS)]
         tasks = [{"texts": part, "key": make_key("embedded", 1, vectors=key, part=i)} for i, part in enumerate(parts)]
         run_step(EmbedStep, store, tasks, workers=workers, progress=progress, label="embed prompts")
         folders = store.paths(EMBEDDED, [str(task["key"]) for task in tasks])
-        with store.write("vectors", key) as (folder, meta):
+        with store.write("vectors", key, pools) as (folder, meta):
             np.save(
                 folder / "vectors.npy",
                 np.concatenate([np.load(part / "vectors.npy", allow_pickle=False) for part in folders])

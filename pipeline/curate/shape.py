@@ -64,37 +64,49 @@ CANDIDATES = pa.schema(
 
 def candidates_key(documents: str, card: Card) -> str:
     """Key of the candidates of one shard of documents."""
+    return shaped_key(documents, **shaped_by(card))
+
+
+def shaped_by(card: Card) -> dict[str, Any]:
+    """What of a card candidates depend on."""
     assert card.skill is not None
-    return make_key(
-        "candidates", SHAPE_VERSION, documents=documents, skill=card.skill.model_dump(mode="json"), origin=card.origin
-    )
+    return {"skill": card.skill.model_dump(mode="json"), "origin": card.origin}
 
 
-def run_shape(store: Store, documents: str, card: Card, key: str) -> None:
-    """Make the candidates of one shard and commit them: ``candidates.parquet``, and in its meta what became of the documents."""
+def shaped_key(documents: str, skill: dict[str, Any], origin: str) -> str:
+    """The same as :func:`candidates_key`, from :func:`shaped_by`, which the meta of candidates keeps."""
+    return make_key("candidates", SHAPE_VERSION, documents=documents, skill=skill, origin=origin)
+
+
+def run_shape(store: Store, documents: str, by: dict[str, Any], key: str) -> None:
+    """Make the candidates of one shard and commit them: ``candidates.parquet``, and in its meta what became of the documents.
+
+    :param by: :func:`shaped_by` of the card.
+    """
+    skill = Skill(**by["skill"])
     counts: Counter[str] = Counter()
-    with store.write("candidates", key) as (folder, meta):
+    with store.write("candidates", key, [documents]) as (folder, meta):
         with pq.ParquetWriter(
             folder / "candidates.parquet", CANDIDATES, compression="zstd", write_statistics=False
         ) as file:
             for batch in read_documents(store, documents):
-                rows = [row for document in batch.to_pylist() for row in shape(document, card, counts)]
+                rows = [row for document in batch.to_pylist() for row in shape(document, skill, by["origin"], counts)]
                 if rows:
                     file.write_table(pa.Table.from_pylist(rows, schema=CANDIDATES))
         meta.update(
+            by,
             documents=counts["documents"],
             candidates=counts["candidates"],
             without={reason: n for reason, n in sorted(counts.items()) if reason not in ("documents", "candidates")},
         )
 
 
-def shape(document: dict[str, Any], card: Card, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+def shape(document: dict[str, Any], skill: Skill, origin: str, counts: Counter[str]) -> Iterator[dict[str, Any]]:
     """The candidates of one document (a row of :data:`sources.document.SCHEMA`).
 
+    :param skill, origin: of the source's card.
     :param counts: ``documents``, ``candidates``, and why documents gave none.
     """
-    skill = card.skill
-    assert skill is not None
     counts["documents"] += 1
     if not document["turns"]:
         counts["no_turns"] += 1
@@ -129,7 +141,7 @@ def shape(document: dict[str, Any], card: Card, counts: Counter[str]) -> Iterato
             "prompt": context[-1]["content"],
             "reply": reply.text,
             **{name: document[name] for name in ("source", "kind", "language", "license", "origin")},
-            "author_kind": "simulated" if reply.labels.get("synthetic") else card.origin,
+            "author_kind": "simulated" if reply.labels.get("synthetic") else origin,
             "situation": skill.situated(extra),
             "turns": len(context),
             "coded": sorted(skill.behaviours.coded) if skill.behaviours and reply.moves is not None else [],

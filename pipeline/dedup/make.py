@@ -111,7 +111,7 @@ def run_dedup(
     exact = [copies_key(run, part) for part in range(division.hashes)]
     verified = [store.meta("work/dedup-edges", name) for name in edges]
     with (
-        store.write("clusters", key) as (folder, meta),
+        store.write("clusters", key, [*documents, *signatures]) as (folder, meta),
         store.scratch("dedup") as scratch,
         connect(scratch, memory, workers) as con,
     ):

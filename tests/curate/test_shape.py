@@ -38,7 +38,7 @@ def made(card: str, turns, extra=None, **skill) -> tuple[list[dict], Counter]:
     if skill:
         found = found.model_copy(update={"skill": found.skill.model_copy(update=skill)})
     counts: Counter = Counter()
-    return list(shape(document(turns, extra), found, counts)), counts
+    return list(shape(document(turns, extra), found.skill, found.origin, counts)), counts
 
 
 def roles(row: dict) -> list[str]:

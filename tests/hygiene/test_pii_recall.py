@@ -102,34 +102,6 @@ def test_types_can_be_left_alone_and_wrong_settings_are_explained() -> None:
         d.Deidentifier(countries=("XX",))
 
 
-def test_author_hashes_are_keyed_and_by_source() -> None:
-    key = bytes(range(32))
-    pseudonym = d.hash_author("heron", "forum-a", key)
-    assert len(pseudonym) == 32 and pseudonym == d.hash_author(" heron ", "forum-a", key)
-    assert pseudonym != d.hash_author("heron", "forum-b", key)
-    assert pseudonym != d.hash_author("heron", "forum-a", bytes(32))
-    with pytest.raises(ValueError, match="16 to 64"):
-        d.hash_author("heron", "forum-a", b"")
-
-
-def test_the_author_key_is_made_once_and_private(tmp_path, monkeypatch) -> None:
-    monkeypatch.delenv("WELLMIX_AUTHOR_KEY", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    key = d.author_key()
-    path = tmp_path / "wellmix" / "author.key"
-    assert len(key) == 32 and d.author_key() == key and path.read_bytes() == key
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [p.name for p in path.parent.iterdir()] == ["author.key"]
-    path.write_bytes(b"short")
-    with pytest.raises(UserError, match="5 bytes"):
-        d.author_key()
-    monkeypatch.setenv("WELLMIX_AUTHOR_KEY", "a long enough secret")
-    assert d.author_key() != key
-    monkeypatch.setenv("WELLMIX_AUTHOR_KEY", "short")
-    with pytest.raises(UserError, match="too short"):
-        d.author_key()
-
-
 def test_names_from_the_recogniser_become_placeholders() -> None:
     class Finder:
         def find(self, texts: list[str]) -> list[list[tuple[int, int]]]:

@@ -1,0 +1,261 @@
+"""Reading whatever a run writes, as strings and numbers: Parquet, Arrow, JSON, token files, arrays, and any other file as bytes.
+
+A piece is a column of a row group, a block of lines, the decoded documents of a token file. No more than a few of them are in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.tokens import DEFAULT, token_bytes
+from sources.files import open_binary
+from sources.readers.base import FileRef
+
+#: Bytes of a file of no known format, and lines of JSON, that are looked at together; blocks of bytes overlap.
+_BLOCK = 1 << 24
+_LINES = 5_000
+_OVERLAP = 1 << 14
+#: Documents decoded together.
+_DOCUMENTS = 5_000
+
+_TOKENS = {".bin", ".mds", ".ds"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some values of a file.
+
+    :param place: where in the file, for a person to find.
+    :param strings: large or small string array, or None.
+    :param numbers: 64-bit integers, or None.
+    :param rows: records that the piece is the first of to show.
+    """
+
+    place: str
+    strings: pa.Array | None = None
+    numbers: npt.NDArray[np.uint64] | None = None
+    rows: int = 0
+
+
+def pieces(path: Path) -> Iterator[Piece]:
+    """All values of a file.
+
+    :raises ValueError: it is not what its name says.
+    """
+    names = path.name.removesuffix(".gz").removesuffix(".zst")
+    suffix = Path(names).suffix
+    if suffix == ".parquet":
+        yield from _parquet(path)
+    elif suffix == ".arrow":
+        with pa.memory_map(str(path)) as source:
+            reader = pa.ipc.open_file(source)
+            for n in range(reader.num_record_batches):
+                yield from _columns(pa.Table.from_batches([reader.get_batch(n)]), f"batch {n}")
+    elif suffix in (".jsonl", ".json"):
+        yield from _json(path, lines=suffix == ".jsonl")
+    elif suffix == ".npy" and path.with_name("lengths.npy").is_file() and path.name == "ids.npy":
+        yield from _decoded(np.load(path, mmap_mode="r"), np.load(path.with_name("lengths.npy")), _SMALL)
+    elif suffix == ".npy" and path.with_name("starts.npy").is_file() and path.name == "ids.npy":
+        yield from _decoded(np.load(path, mmap_mode="r"), np.diff(np.load(path.with_name("starts.npy"))), _SMALL)
+    elif suffix in (".npy", ".npz"):
+        yield from _arrays(path)
+    elif suffix in _TOKENS and (read := _token_file(path)) is not None:
+        yield from read
+
+
+def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The bytes of a file as they lie, unpacked where they are packed: offset and content, each block with the end of the one before."""
+    before, at = b"", 0
+    with open_binary(FileRef(str(path), path.name, 0, "")) as file:
+        while block := file.read(_BLOCK):
+            yield at - len(before), before + block
+            at += len(block)
+            before = block[-_OVERLAP:]
+
+
+def _parquet(path: Path) -> Iterator[Piece]:
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            for start, table in _batches(file, group):
+                yield from _columns(table, f"row group {group}, from row {start}")
+            yield Piece(f"row group {group}", rows=rows)
+
+
+def _batches(file: pq.ParquetFile, group: int) -> Iterator[tuple[int, pa.Table]]:
+    at = 0
+    for batch in file.iter_batches(batch_size=20_000, row_groups=[group], use_threads=False):
+        yield at, pa.Table.from_batches([batch])
+        at += batch.num_rows
+
+
+def _columns(table: pa.Table, place: str) -> Iterator[Piece]:
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        for chunk in column.chunks:
+            for inner, array in _flat(name, chunk):
+                yield _piece(f"{place}, {inner}", array)
+
+
+def _flat(name: str, array: pa.Array) -> Iterator[tuple[str, pa.Array]]:
+    """Strings and 64-bit integers of a column, however nested."""
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        yield from _flat(name, array.dictionary)
+    elif pa.types.is_struct(kind):
+        for i, field in enumerate(kind):
+            yield from _flat(f"{name}.{field.name}", array.flatten()[i])
+    elif (
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+        or pa.types.is_map(kind)
+    ):
+        yield from _flat(name, array.flatten() if not pa.types.is_map(kind) else array.items)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind in (pa.uint64(), pa.int64()):
+        yield name, array
+
+
+def _piece(place: str, array: pa.Array) -> Piece:
+    if pa.types.is_integer(array.type):
+        return Piece(place, numbers=array.drop_null().to_numpy(zero_copy_only=False).view(np.uint64))
+    return Piece(place, strings=array)
+
+
+def _json(path: Path, lines: bool) -> Iterator[Piece]:
+    with open_binary(FileRef(str(path), path.name, 0, "")) as file:
+        if not lines:
+            yield _values([file.read()], "")
+            return
+        held: list[bytes] = []
+        first = 1
+        for number, line in enumerate(file, 1):
+            held.append(line)
+            if len(held) == _LINES:
+                yield _values(held, f"from line {first}")
+                held, first = [], number + 1
+        if held:
+            yield _values(held, f"from line {first}")
+
+
+def _values(lines: list[bytes], place: str) -> Piece:
+    strings: list[str] = []
+    numbers: list[int] = []
+    for line in lines:
+        if line.strip():
+            _walk(orjson.loads(line), strings, numbers)
+    inside = [n for n in numbers if 0 <= n < 1 << 64]
+    return Piece(place, pa.array(strings, pa.large_string()), np.array(inside, np.uint64), len(lines))
+
+
+def _walk(value: Any, strings: list[str], numbers: list[int]) -> None:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            strings.append(one)
+        elif isinstance(one, dict):
+            strings += one.keys()
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, int):
+            numbers.append(one)
+
+
+def _arrays(path: Path) -> Iterator[Piece]:
+    loaded = np.load(path, mmap_mode="r") if path.suffix == ".npy" else np.load(path)
+    for name, array in [("", loaded)] if path.suffix == ".npy" else loaded.items():
+        if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+            yield Piece(name, numbers=np.ascontiguousarray(array).reshape(-1).view(np.uint64))
+        elif array.dtype.kind in "U":
+            yield Piece(name, pa.array(array.reshape(-1).tolist(), pa.large_string()))
+
+
+#: The vocabularies of proxies are the first ranks of this one (:class:`pipeline.tokens.SmallTokenizer`).
+_SMALL = "cl100k_base"
+
+
+def _token_file(path: Path) -> Iterator[Piece] | None:
+    """Decoded documents of a Megatron, datatrove or MDS file (:mod:`pipeline.formats.tokenized`); None if it is something else."""
+    name = _tokenizer_of(path)
+    if path.suffix == ".bin" and (index := path.with_suffix(".idx")).is_file():
+        raw = index.read_bytes()
+        code, n = struct.unpack_from("<BQ", raw, 17)
+        lengths = np.frombuffer(raw, "<i4", n, 34).astype(np.int64)
+        return _decoded(np.memmap(path, "<u2" if code == 8 else "<i4", "r"), lengths, name)
+    if path.suffix == ".ds" and (index := path.with_name(f"{path.name}.index")).is_file():
+        ends = np.fromfile(index, "<u8").astype(np.int64)
+        width = path.stat().st_size // int(ends[-1]) if len(ends) else 2
+        return _decoded(np.memmap(path, "<u2" if width == 2 else "<u4", "r"), np.diff(ends, prepend=0), name)
+    if path.suffix == ".mds":
+        return _mds(path, name)
+    return None
+
+
+def _mds(path: Path, tokenizer: str) -> Iterator[Piece]:
+    raw = path.read_bytes()
+    (n,) = struct.unpack_from("<I", raw)
+    offsets = np.frombuffer(raw, "<u4", n + 1, 4)
+    config = json.loads(raw[4 + 4 * (n + 1) : offsets[0]])
+    dtype = np.dtype(config["column_encodings"][2].partition(":")[2]).newbyteorder("<")
+    ids: list[npt.NDArray[Any]] = []
+    names: list[str] = []
+    for start in offsets[:-1].tolist():
+        sizes = struct.unpack_from("<3I", raw, start)
+        names.append(raw[start + 12 : start + 12 + sizes[0]].decode())
+        at = start + 12 + sizes[0] + sizes[1]
+        ids.append(np.frombuffer(raw[at + 1 + (1 << (raw[at] & 3)) : at + sizes[2]], dtype))
+    yield Piece("ids", pa.array(names, pa.large_string()))
+    yield from _decoded(np.concatenate(ids), np.array([len(part) for part in ids]), tokenizer)
+
+
+def _tokenizer_of(path: Path) -> str:
+    """The tokenizer that the manifest above a file names; else the default."""
+    for folder in path.parents[:4]:
+        try:
+            return json.loads((folder / "manifest.json").read_text("utf-8"))["recipe"]["tokenizer"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return DEFAULT
+
+
+def _decoded(ids: npt.NDArray[Any], lengths: npt.NDArray[np.int64], tokenizer: str) -> Iterator[Piece]:
+    ends = np.cumsum(lengths)
+    for first in range(0, len(lengths), _DOCUMENTS):
+        last = min(first + _DOCUMENTS, len(lengths))
+        start = int(ends[first] - lengths[first])
+        part = np.asarray(ids[start : int(ends[last - 1])]).astype(np.int64)
+        yield Piece(f"documents from {first}", _texts(part, lengths[first:last], tokenizer), rows=last - first)
+
+
+def _texts(ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], tokenizer: str) -> pa.Array:
+    data, starts = _vocabulary(tokenizer)
+    sizes = np.diff(starts)
+    known = ids < len(sizes)  # what is not is a special token
+    ids = np.where(known, ids, 0)
+    width = np.where(known, sizes[ids], 0)
+    at = np.repeat(starts[ids] - (np.cumsum(width) - width), width) + np.arange(width.sum())
+    through = np.concatenate([[0], np.cumsum(width)])
+    offsets = through[np.concatenate([[0], np.cumsum(lengths)])].astype(np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data[at]))]
+    return pa.Array.from_buffers(pa.large_string(), len(lengths), buffers)
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Bytes of all tokens one after another, and where each starts."""
+    tokens = token_bytes(name)
+    starts = np.concatenate([[0], np.cumsum([len(token) for token in tokens])])
+    return np.frombuffer(b"".join(tokens), np.uint8), starts.astype(np.int64)

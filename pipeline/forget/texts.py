@@ -1,0 +1,251 @@
+"""Recognising copies of a forgotten text without keeping it.
+
+A text is its set of *shingles*, runs of five words as duplicates are found by (:mod:`pipeline.minhash`), each put through SipHash under
+a secret: who has no key can neither check a guess nor spell the text from its shingles. Kept of the set are its least 256 values (the
+bottom-k sketch of Broder 1997; Cohen and Kaplan 2007), which is the whole set for a text of up to about 260 words.
+
+Two texts are copies if most of the smaller one stands in the larger: overlap coefficient |A & B| / min(|A|, |B|) of at least .8. So a post
+is found inside a thread that quotes it, and so is an excerpt. Below every value of a sketch the larger set is known, too, so both
+directions are unbiased estimates, and exact for texts that the sketch holds whole.
+
+A sentence belongs to nobody: a text with fewer than 16 different shingles is only met by the same words from beginning to end, and one of
+fewer than 8 words cannot be forgotten by its words at all.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from pipeline.authors import AuthorKey
+from pipeline.minhash import SHINGLE, _shingle_hash, shingle_sets
+from pipeline.words import hash_words
+
+#: Values of a sketch.
+SKETCH = 256
+#: Overlap coefficient of a copy.
+OVERLAP = 0.8
+#: A text with fewer different shingles (20 words, if none repeats) is matched whole only.
+LEAST_SHINGLES = 16
+#: A text of fewer words is not matched at all.
+LEAST_WORDS = 8
+
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What is kept of a text.
+
+    :param words: of the text.
+    :param shingles: distinct ones; 0 if the text is matched whole only.
+    :param values: the least of their hashes, ascending, uint64, at most :data:`SKETCH`; of a text that is matched whole its one hash.
+    """
+
+    words: int
+    shingles: int
+    values: npt.NDArray[np.uint64]
+
+    @property
+    def bound(self) -> np.uint64:
+        """The largest value up to which the set is known."""
+        return self.values[-1] if self.shingles > len(self.values) else _ALL
+
+    def encoded(self) -> str:
+        """The values as base64."""
+        return base64.b64encode(self.values.astype("<u8").tobytes()).decode()
+
+    @classmethod
+    def decoded(cls, words: int, shingles: int, values: str) -> Sketch:
+        """Inverse of :meth:`encoded`."""
+        return cls(words, shingles, np.frombuffer(base64.b64decode(values), "<u8").astype(np.uint64))
+
+
+def _secrets(key: AuthorKey) -> tuple[np.uint64, np.uint64]:
+    low, high = np.frombuffer(key.derived("sketches", 16), "<u8").astype(np.uint64)
+    return low, high
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _rotate(x, n):
+    return (x << np.uint64(n)) | (x >> np.uint64(64 - n))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _round(v0, v1, v2, v3):
+    v0 += v1
+    v1 = _rotate(v1, 13) ^ v0
+    v0 = _rotate(v0, 32)
+    v2 += v3
+    v3 = _rotate(v3, 16) ^ v2
+    v0 += v3
+    v3 = _rotate(v3, 21) ^ v0
+    v2 += v1
+    v1 = _rotate(v1, 17) ^ v2
+    return v0, v1, _rotate(v2, 32), v3
+
+
+@njit(cache=True, nogil=True)
+def _siphash(value, k0, k1):
+    """SipHash-1-3 (Aumasson and Bernstein 2012) of eight bytes."""
+    v0 = k0 ^ np.uint64(0x736F6D6570736575)
+    v1 = k1 ^ np.uint64(0x646F72616E646F6D)
+    v2 = k0 ^ np.uint64(0x6C7967656E657261)
+    v3 = k1 ^ np.uint64(0x7465646279746573) ^ value
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0 ^= value
+    last = np.uint64(8) << np.uint64(56)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3 ^ last)
+    v0, v1, v2, v3 = _round(v0 ^ last, v1, v2 ^ np.uint64(0xFF), v3)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    return v0 ^ v1 ^ v2 ^ v3
+
+
+@njit(cache=True, nogil=True)
+def _siphash_all(values, k0, k1):
+    out = np.empty_like(values)
+    for i in range(len(values)):
+        out[i] = _siphash(values[i], k0, k1)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _whole(words, offsets, rows, k0, k1):
+    """Hash of all words of some texts."""
+    out = np.empty(len(rows), dtype=np.uint64)
+    for i in range(len(rows)):
+        start, stop = offsets[rows[i]], offsets[rows[i] + 1]
+        out[i] = _siphash(_shingle_hash(words, start, stop - start), k0, k1)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _hits(words, offsets, k0, k1, table, mask, out):
+    """How many of each text's shingles are in the table, repeats counted: at least as many as distinct ones."""
+    for doc in range(len(offsets) - 1):
+        n = 0
+        for start in range(offsets[doc], offsets[doc + 1] - SHINGLE + 1):
+            value = _siphash(_shingle_hash(words, start, SHINGLE), k0, k1)
+            at = value & mask
+            while table[at] != 0:
+                if table[at] == value:
+                    n += 1
+                    break
+                at = (at + np.uint64(1)) & mask
+        out[doc] = n
+
+
+def _table(values: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], np.uint64]:
+    """An open-addressing hash table of distinct values; 0 is an empty place (and the one value it cannot hold)."""
+    size = 1 << max(4, int(4 * max(len(values), 1)).bit_length())
+    table = np.zeros(size, dtype=np.uint64)
+    _fill(table, values, np.uint64(size - 1))
+    return table, np.uint64(size - 1)
+
+
+@njit(cache=True, nogil=True)
+def _fill(table, values, mask):
+    for i in range(len(values)):
+        at = values[i] & mask
+        while table[at] != 0 and table[at] != values[i]:
+            at = (at + np.uint64(1)) & mask
+        table[at] = values[i]
+
+
+def _joined(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+
+
+def sketches(texts: pa.Array, key: AuthorKey) -> list[Sketch | None]:
+    """The sketch of each text; None for one of fewer than :data:`LEAST_WORDS` words."""
+    texts = _joined(texts)
+    k0, k1 = _secrets(key)
+    words, offsets = hash_words(texts)
+    flat, bounds = shingle_sets(texts)
+    counts = np.diff(offsets)
+    whole = _whole(words, offsets, np.arange(len(texts)), k0, k1)
+    made: list[Sketch | None] = []
+    for i, n_words in enumerate(counts.tolist()):
+        values = np.unique(_siphash_all(flat[bounds[i] : bounds[i + 1]], k0, k1))
+        if n_words < LEAST_WORDS:
+            made.append(None)
+        elif len(values) < LEAST_SHINGLES:
+            made.append(Sketch(n_words, 0, whole[i : i + 1]))
+        else:
+            made.append(Sketch(n_words, len(values), values[:SKETCH]))
+    return made
+
+
+class TextIndex:
+    """Sketches under one key, to look texts up in.
+
+    :param key: they were made with.
+    """
+
+    def __init__(self, key: AuthorKey, known: Sequence[Sketch]) -> None:
+        self._k0, self._k1 = _secrets(key)
+        self._known = list(known)
+        parts = [i for i, one in enumerate(known) if one.shingles]
+        self._values = np.concatenate([known[i].values for i in parts] or [np.empty(0, np.uint64)])
+        self._owners = np.repeat(np.array(parts, np.int64), [len(known[i].values) for i in parts])
+        order = np.argsort(self._values, kind="stable")
+        self._values, self._owners = self._values[order], self._owners[order]
+        self._table, self._mask = _table(np.unique(self._values))
+        self._least = min((self._needed(known[i]) for i in parts), default=0)
+        self._whole: dict[tuple[int, int], int] = {
+            (one.words, int(one.values[0])): i for i, one in enumerate(known) if not one.shingles
+        }
+        self._lengths = np.array(sorted({words for words, _ in self._whole}), np.int64)
+
+    @staticmethod
+    def _needed(one: Sketch) -> int:
+        """The fewest shared values of a copy: of this sketch, or of an excerpt of :data:`LEAST_SHINGLES`."""
+        return int(np.ceil(OVERLAP * min(len(one.values), LEAST_SHINGLES)))
+
+    def match(self, texts: pa.Array) -> list[tuple[int, int]]:
+        """(row, number of the sketch) of each text that is a copy; a text may be one of several."""
+        texts = _joined(texts)
+        words, offsets = hash_words(texts)
+        found: list[tuple[int, int]] = []
+        if len(self._lengths):
+            counts = np.diff(offsets)
+            rows = np.flatnonzero(np.isin(counts, self._lengths))
+            hashes = _whole(words, offsets, rows, self._k0, self._k1)
+            for row, value in zip(rows.tolist(), hashes.tolist(), strict=True):
+                if (number := self._whole.get((int(counts[row]), value))) is not None:
+                    found.append((row, number))
+        if len(self._values):
+            hits = np.empty(len(texts), dtype=np.int64)
+            _hits(words, offsets, self._k0, self._k1, self._table, self._mask, hits)
+            rows = np.flatnonzero(hits >= self._least)
+            if len(rows):
+                flat, bounds = shingle_sets(texts.take(pa.array(rows)))
+                for i, row in enumerate(rows.tolist()):
+                    found += [(row, number) for number in self._copies(flat[bounds[i] : bounds[i + 1]])]
+        return sorted(found)
+
+    def _copies(self, shingles: npt.NDArray[np.uint64]) -> list[int]:
+        """Numbers of the sketches that a text's shingles are a copy of."""
+        mine = np.unique(_siphash_all(shingles, self._k0, self._k1))
+        if len(mine) < LEAST_SHINGLES:
+            return []
+        low, high = np.searchsorted(self._values, mine, "left"), np.searchsorted(self._values, mine, "right")
+        at = np.repeat(low - np.concatenate([[0], np.cumsum(high - low)[:-1]]), high - low) + np.arange(
+            (high - low).sum()
+        )
+        numbers, shared = np.unique(self._owners[at], return_counts=True)
+        copies = []
+        for number, n in zip(numbers.tolist(), shared.tolist(), strict=True):
+            one = self._known[number]
+            inside = int(np.searchsorted(mine, one.bound, "right"))
+            # all of the forgotten text in this one, or this one in it; the latter only where enough of it is known
+            if n >= OVERLAP * len(one.values) or (inside >= LEAST_SHINGLES and n >= OVERLAP * inside):
+                copies.append(number)
+        return copies
