@@ -480,6 +480,7 @@ def canary(
     )
 
 
+@app.command()
 def forget(
     folders: Annotated[
         list[Path] | None, typer.Argument(help="With --prove: further folders to look through.", show_default=False)
