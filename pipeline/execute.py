@@ -260,6 +260,7 @@ class _watch:  # noqa: N801 - used as a with-statement
         while not self._stop.wait(5.0 if self._far else 0.2):
             self._progress.update(self._label, self._done())
             workers.update(multiprocess.active_children())
-            if not self._lost and any((w.exitcode or 0) < 0 and w.exitcode != -signal.SIGTERM for w in workers):
+            # a pool ends workers with SIGTERM; 255 is said where the process they are forked from was killed
+            if not self._lost and any(w.exitcode not in (None, 0, -signal.SIGTERM) for w in workers):
                 self._lost = True
                 interrupt.stop_main(f"error: {_LOST}; the same command goes on from here")
