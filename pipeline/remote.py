@@ -59,7 +59,13 @@ class RemoteFolder:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._fs, path = filesystem(self.url)
+        try:
+            self._fs, path = filesystem(self.url)
+        except (ImportError, ValueError) as error:
+            fix = (
+                "pip install 'wellmix[s3]'" if url.startswith("s3") else "check the address; fsspec lists its protocols"
+            )
+            raise UserError(f"cannot use this address: {error}", where=url, fix=fix) from None
         self._base = path.rstrip("/")
         # object stores have no folders; to make one may ask for a bucket
         self._has_folders = not isinstance(self._fs, AsyncFileSystem)
