@@ -84,7 +84,7 @@ class Lease:
         self._stop.set()
         self._thread.join()
         # where the store is out of reach, the run failed for that reason, and this one counts as dead before long
-        with suppress(OSError, UserError):
+        with suppress(Exception):  # each client library has errors of its own
             self._folder.forget(self._name)
 
     def _write(self) -> None:

@@ -59,7 +59,13 @@ class RemoteFolder:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._fs, path = filesystem(self.url)
+        try:
+            self._fs, path = filesystem(self.url)
+        except (ImportError, ValueError) as error:
+            fix = (
+                "pip install 'wellmix[s3]'" if url.startswith("s3") else "check the address; fsspec lists its protocols"
+            )
+            raise UserError(f"cannot use this address: {error}", where=url, fix=fix) from None
         self._base = path.rstrip("/")
         # object stores have no folders; to make one may ask for a bucket
         self._has_folders = not isinstance(self._fs, AsyncFileSystem)
@@ -272,7 +278,8 @@ class RemoteStore(Store):
         self._lease: Lease | None = None
         self._process = (root / "processes").open("a")
         self._sweep_if_alone()
-        self._follow_generation()
+        # not asked here: workers are handed stores, and must not fail before they have a task
+        self._followed = False
 
     def __reduce__(self) -> tuple:
         return remote_store, (self.location, self.root, self.limit)
@@ -283,6 +290,7 @@ class RemoteStore(Store):
         :raises FileNotFoundError: there is no such artifact.
         :raises OSError: the store is out of reach, or what came is not what was written.
         """
+        self._follow()
         place = super().path(stage, key)
         # again, because others that share the cache may make room before this one has said that it uses it
         while not self._cache.use(place):
@@ -295,6 +303,7 @@ class RemoteStore(Store):
 
     def has(self, stage: str, key: str) -> bool:
         """Whether an artifact is there, whole."""
+        self._follow()
         there = self._there.setdefault(stage, set())
         if key in there:
             return True
@@ -315,6 +324,7 @@ class RemoteStore(Store):
 
         :raises FileNotFoundError: there is no such artifact.
         """
+        self._follow()
         record = self._record(stage, key)
         if record is None:
             raise FileNotFoundError(errno.ENOENT, "no such artifact", self._remote.place(_folder(stage, key)))
@@ -433,7 +443,8 @@ class RemoteStore(Store):
             self._there.clear()
             self._listed.clear()
             self._asked.clear()
-            self._follow_generation()
+            self._followed = False
+            self._follow()
             self._remote.abort_uploads(_ARTIFACT)
             if broken:
                 self._sweep_orphans()
@@ -444,6 +455,7 @@ class RemoteStore(Store):
 
     def commit(self, aside: Path, stage: str, key: str, meta: dict[str, Any]) -> None:
         """Upload a folder, its ``meta.json`` last, and move it to its place in the cache."""
+        self._follow()
         folder = _folder(stage, key)
         stored: dict[str, list[Any]] = {}
         for path in sorted(path for path in aside.rglob("*") if path.is_file()):
@@ -549,8 +561,10 @@ class RemoteStore(Store):
         except FileNotFoundError:
             return ""
 
-    def _follow_generation(self) -> None:
-        """Empty the cache if artifacts were removed from the store since it was last used."""
+    def _follow(self) -> None:
+        """Empty the cache if artifacts were removed from the store since it was last used; asked once a process and run."""
+        if self._followed:
+            return
         own = self.root / "generation"
         try:
             now = self._generation()
@@ -565,6 +579,7 @@ class RemoteStore(Store):
                 if path.is_dir() and path.name not in ("tmp", "uses"):
                     shutil.rmtree(path, ignore_errors=True)
             own.write_text(now)
+        self._followed = True
 
     def _cache_id(self) -> str:
         own = self.root / "id"

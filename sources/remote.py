@@ -74,17 +74,14 @@ def filesystem(url: str) -> tuple[Any, str]:
     Listings are never kept (another machine may write), and botocore repeats a request up to three times with exponential backoff.
     Anything fsspec's configuration says of ``config_kwargs`` wins.
 
-    :raises UserError: fsspec does not know the protocol, or the library for it is not installed.
+    :raises ValueError: fsspec does not know the protocol.
+    :raises ImportError: the library for it is not installed.
     """
     options: dict[str, Any] = {}
     if url.startswith(("s3://", "s3a://")):
         config = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}
         options["config_kwargs"] = config | fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
-    try:
-        fs, path = fsspec.url_to_fs(url, use_listings_cache=False, **options)
-    except (ImportError, ValueError) as error:
-        fix = "pip install 'wellmix[s3]'" if url.startswith("s3") else "check the address; fsspec lists its protocols"
-        raise UserError(f"cannot use this address: {error}", where=url, fix=fix) from None
+    fs, path = fsspec.url_to_fs(url, use_listings_cache=False, **options)
     if "config_kwargs" in options:
         fs.retries = 1  # s3fs would repeat what botocore has given up
     return fs, path

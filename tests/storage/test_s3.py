@@ -251,7 +251,7 @@ def test_what_cannot_work_is_said_and_not_tried_for_ever(bucket: Bucket, tmp_pat
     assert "make its bucket" in str(told.value)
     bucket.flaky(denied=True)
     with pytest.raises(UserError, match="the store may not be read"):
-        open_store(bucket.url("store"))
+        open_store(bucket.url("store")).has("plan", KEY)
     with pytest.raises(UserError, match="the output may not be read"):
         run_mix(ROOT / "recipes/sample.yaml", out=bucket.url("mix"), store_root=tmp_path / "b", show_progress=False)
     with pytest.raises(UserError, match="lie in each other"):
@@ -272,14 +272,25 @@ def test_what_cannot_work_is_said_and_not_tried_for_ever(bucket: Bucket, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_server_that_is_gone_ends_the_command(bucket: Bucket, command) -> None:
-    bucket.proxy.close()
-    run = command(
-        "mix", ROOT / "recipes/sample.yaml", "--store", bucket.url("store"), "--workers", 1, WELLMIX_PATIENCE="1"
+@pytest.mark.parametrize("how", ["gone", "denied"])
+def test_a_server_that_fails_for_good_ends_the_command(bucket: Bucket, recipe: Path, how: str) -> None:
+    """In the middle of a run, while workers upload: a message, no traceback, no half output."""
+    command = [sys.executable, "-m", "pipeline.cli", "mix", str(recipe), "--workers", "2"]
+    command += ["--store", bucket.url("store"), "--out", bucket.url("mix")]
+    run = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"WELLMIX_PATIENCE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    assert run.returncode == 1 and run.stdout == ""
-    assert "no answer after 1 s" in run.stderr and bucket.url("store") in run.stderr and "Traceback" not in run.stderr
-    assert bucket.names() == []
+    assert bucket.proxy.seen.upload.wait(60)
+    bucket.flaky(rate=float(how == "gone"), faults=("before",), denied=how == "denied")
+    out, err = run.communicate(timeout=100)
+    assert run.returncode in (1, 2) and out == "" and "Traceback" not in err, err
+    assert ("no answer after 1 s" if how == "gone" else "AccessDenied") in err and bucket.url("store") in err
+    assert bucket.names("mix") == []
 
 
 def test_an_output_that_lost_a_file_is_not_current(bucket: Bucket, tmp_path: Path) -> None:
