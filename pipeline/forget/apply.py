@@ -22,12 +22,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.markup import escape
 
 from pipeline.authors import keyring
+from pipeline.console import console
 from pipeline.forget.lineage import Artifact, Graph
 from pipeline.forget.match import Dropped, Matcher
-from pipeline.forget.tombstones import Tombstone, check_keys, dump, load_tombstones
+from pipeline.forget.tombstones import VARIABLE, Tombstone, check_keys, dump, load_tombstones, tombstones_file
 from pipeline.store import Store
+from sources.errors import UserError
 
 _STATE = "forgotten"
 
@@ -84,6 +87,8 @@ def begin(store: Store) -> Applied:
     """
     tombstones, state = load_tombstones(), State.read(store)
     done = Applied()
+    if back := state.applied - tombstones.keys():
+        _check_taken_back(len(back))
     if tombstones or state.applied:
         check_keys(tombstones.values(), keyring())
         _take_back(store, set(tombstones), done)
@@ -95,6 +100,25 @@ def begin(store: Store) -> Applied:
             state.write(store)
     store.tombstones = _snapshot(store, tombstones) if tombstones else None
     return done
+
+
+def _check_taken_back(n: int) -> None:
+    """Say that tombstones this store knew are gone; a file that is gone was hardly meant to be.
+
+    :raises UserError: there is no file.
+    """
+    path = tombstones_file()
+    if not path.exists():
+        raise UserError(
+            f"the tombstones are not there, of which this store knows {n:,}: what they keep out would come in again",
+            where=path,
+            fix=f"restore the file, or name it in {VARIABLE}; to take everything back, leave an empty one",
+        )
+    console.print(
+        f"[yellow]note:[/] {n:,} tombstones that this store knew are no longer in {escape(str(path))}:"
+        " what they kept out comes in again",
+        soft_wrap=True,
+    )
 
 
 def _snapshot(store: Store, tombstones: dict[str, Tombstone]) -> str:

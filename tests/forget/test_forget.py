@@ -112,7 +112,9 @@ def test_an_author_goes_with_all_copies_and_nothing_else_is_touched(there: Path,
     assert mix(there / "store", there / "out", ALL).stages.total() == 0
 
 
-def test_a_document_goes_with_all_its_pieces_and_comes_back_with_its_line(there: Path, mix: Mix) -> None:
+def test_a_document_goes_with_all_its_pieces_and_comes_back_with_its_line(
+    there: Path, mix: Mix, capsys: pytest.CaptureFixture[str]
+) -> None:
     before, out = rows(there / "store"), files(there / "out")
     piece = document_id("stories", "s4", 2)
     forget(there / "store", ids=[piece], reason="request 2")
@@ -123,7 +125,11 @@ def test_a_document_goes_with_all_its_pieces_and_comes_back_with_its_line(there:
     assert files(there / "out") != out
 
     tombstones_file().unlink()
+    with pytest.raises(UserError, match="not there"):
+        mix(there / "store", there / "out", ALL)
+    tombstones_file().write_text("")
     mix(there / "store", there / "out", ALL)
+    assert "no longer in" in capsys.readouterr().err
     assert rows(there / "store") == before and files(there / "out") == out
 
 
