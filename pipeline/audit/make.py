@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.audit.canaries import Canary, Search, load_key
-from pipeline.audit.detectors import KINDS, Hit, find
+from pipeline.audit.detectors import KINDS, Grade, Hit, find
 from pipeline.audit.read import BY_PRODUCTS, Batch, Column, Part, batches, blocks, count_rows, parts
 from pipeline.curate.baselines import wilson
 from sources.card import load_cards
@@ -397,7 +397,8 @@ def _look_at_batch(job: _Job, batch: Batch, search: Search | None, seen: Seen) -
             if surface == BY_PRODUCTS and text[hit.start : hit.end].lower() in job.public:
                 continue
             published = bool(batch.sources) and batch.sources[row] in job.published and hit.kind in _KEPT_IN_PUBLISHED
-            key = (surface, hit.kind, hit.detector, "possible" if published else hit.grade)
+            grade: Grade = "possible" if published else hit.grade
+            key = (surface, hit.kind, hit.detector, grade)
             seen.hits[key] += 1
             with_hit[key].add(row)
             if key[3] == "certain":

@@ -27,7 +27,7 @@ from pipeline import cli
 from pipeline.store import Store
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands if command.callback]
+COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback]
 
 #: Stands in every text that must not be shown or listed.
 SECRET = "quillfeather"
@@ -682,7 +682,7 @@ main()
         [sys.executable, "-c", script, *map(str, tiny.command())], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "RuntimeError: a defect" in done.stderr
+    assert "RuntimeError at " in done.stderr and "(clean)" in done.stderr
     assert SECRET not in done.stderr + done.stdout
 
 
