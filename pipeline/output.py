@@ -316,6 +316,7 @@ def replacing(out: Path | str, store: Store) -> Iterator[Path]:
     if isinstance(out, str):
         with store.scratch("output") as aside:
             yield aside
+            store.check_held()
             upload(aside, RemoteFolder(out))
         return
     with replaced(out) as aside:

@@ -342,7 +342,7 @@ class RemoteStore(Store):
         """
         keys = list(keys)
         size = 0
-        self._check()
+        self.check_held()
         # first, so that a cache that was filled between being killed and starting again is emptied then
         self._generation(uuid.uuid4().hex)
         for key in keys:
@@ -386,7 +386,7 @@ class RemoteStore(Store):
 
     def sweep_work(self) -> None:
         """Remove what went from one step to the next."""
-        self._check()
+        self.check_held()
         self._remove_below("work")
         for stage in [stage for stage in self._there if stage.startswith("work/")]:
             del self._there[stage]
@@ -547,7 +547,11 @@ class RemoteStore(Store):
             if folder not in whole and (newest - stamps[name]).total_seconds() > _ORPHAN_SECONDS
         )
 
-    def _check(self) -> None:
+    def check_held(self) -> None:
+        """Whether this run still has the store; another may take it after a long silence.
+
+        :raises UserError: it has not.
+        """
         if self._lease is not None:
             self._lease.check()
 

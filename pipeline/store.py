@@ -243,6 +243,9 @@ class Store:
         self._sweep_tmp()
         return release
 
+    def check_held(self) -> None:
+        """Whether this run still has the store; the lock of a folder lasts as long as the run."""
+
     def _take_folder(self) -> Callable[[], None]:
         try:
             return lock(

@@ -228,7 +228,7 @@ def test_on_the_same_machine_a_killed_run_is_known_dead_at_once(machine, tmp_pat
     first = machine("one")
     held = first._take_folder()
     lease.Lease(first._remote, first._cache_id()).take()
-    held.close()  # as the kernel does for a process that was killed
+    held()  # as the kernel does for a process that was killed
     machine("one").lock()()
     assert not any(name.startswith("locks/") for name in files(tmp_path))
 
