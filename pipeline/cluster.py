@@ -25,10 +25,6 @@ Kind = Literal["local", "ray", "slurm"]
 #: A task that is lost with its worker or node runs again, this many times in all.
 ATTEMPTS = 3
 
-#: Tasks that one job of a cluster does after another, so that starting Python does not cost more than the work: as many jobs as this
-#: for each worker.
-JOBS_PER_WORKER = 4
-
 
 class RayOptions(Strict):
     """A Ray cluster.
@@ -36,11 +32,14 @@ class RayOptions(Strict):
     :param address: of its head, as ``ray.init`` takes it; default ``RAY_ADDRESS``, and without it a cluster on this machine.
     :param cpus_per_task: reserved for each task.
     :param mem_per_cpu_gb: memory reserved for each of them.
+    :param jobs_per_worker: a job does several tasks one after another, so that starting Python does not cost more than the work: so many
+        jobs for each worker. More of them divide the work more evenly, and less is done again where one is lost.
     """
 
     address: str | None = None
     cpus_per_task: int = Field(default=1, ge=1)
     mem_per_cpu_gb: float = Field(default=2, gt=0)
+    jobs_per_worker: int = Field(default=4, ge=1)
 
 
 class SlurmOptions(Strict):
@@ -50,6 +49,7 @@ class SlurmOptions(Strict):
     :param time: limit of a job, ``HH:MM:SS``.
     :param cpus_per_task: reserved for each job.
     :param mem_per_cpu_gb: memory reserved for each of them.
+    :param jobs_per_worker: as of :class:`RayOptions`.
     :param qos: quality of service.
     :param sbatch: further options of ``sbatch``, e.g. ``{account: lab}``.
     :param setup: shell command that a job begins with; default puts the environment of this Python on its path.
@@ -59,6 +59,7 @@ class SlurmOptions(Strict):
     time: str = "12:00:00"
     cpus_per_task: int = Field(default=1, ge=1)
     mem_per_cpu_gb: int = Field(default=4, ge=1)
+    jobs_per_worker: int = Field(default=4, ge=1)
     qos: str | None = None
     sbatch: dict[str, str] = {}
     setup: str | None = None
@@ -95,7 +96,8 @@ class Cluster(Located):
 
     def jobs(self, tasks: int, workers: int) -> int:
         """How many jobs ``tasks`` are divided into."""
-        return tasks if self.kind == "local" else min(tasks, max(1, workers) * JOBS_PER_WORKER)
+        options = self.ray or self.slurm
+        return tasks if options is None else min(tasks, max(1, workers) * options.jobs_per_worker)
 
 
 LOCAL = Cluster.model_validate({"local": None})

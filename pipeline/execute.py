@@ -173,7 +173,8 @@ def run_step(
             file.write("".join(json.dumps(job) + "\n" for job in jobs))
         made = step(store if is_url(store.location) else Store(store.root.absolute()), folder)
         with progress.timed(step.name), _watch(folder, weights, groups, progress, label), _as_running():
-            if cluster.kind == "local":
+            # one task alone is not worth a job: it is done where planning is
+            if cluster.kind == "local" or n == 1:
                 _run_here(made, n, folder, min(workers, n))
             else:
                 run_on_cluster(

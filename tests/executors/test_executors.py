@@ -36,8 +36,11 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def start(tmp_path: Path, *options: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
-    command = [*COMMAND, "--store", str(tmp_path / "store"), "--out", str(tmp_path / "out"), *options]
+def start(tmp_path: Path, kind: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
+    """The sample mix; few jobs, for each starts Python."""
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text(f"{kind}: {{jobs_per_worker: 1}}\n")
+    command = [*COMMAND, "--store", str(tmp_path / "store"), "--out", str(tmp_path / "out"), "--executor", str(cluster)]
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -48,7 +51,7 @@ def start(tmp_path: Path, *options: str, environment: dict[str, str] | None = No
     )
 
 
-def until(found: Callable[[], T], run: subprocess.Popen, seconds: float = 120) -> T:
+def until(found: Callable[[], T], run: subprocess.Popen, seconds: float = 200) -> T:
     """What ``found`` gives, once it gives something, while the run goes on."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and run.poll() is None:
@@ -59,7 +62,7 @@ def until(found: Callable[[], T], run: subprocess.Popen, seconds: float = 120) -
 
 
 def assert_same_as_local(run: subprocess.Popen, tmp_path: Path, sample_mix) -> None:
-    _, told = run.communicate(timeout=300)
+    _, told = run.communicate(timeout=400)
     assert run.returncode == 0, told
     assert digests(tmp_path / "out") == digests(sample_mix[0].out)
     left = [path.name for path in (tmp_path / "store/tmp").iterdir()]
@@ -69,7 +72,7 @@ def assert_same_as_local(run: subprocess.Popen, tmp_path: Path, sample_mix) -> N
 @pytest.mark.slow
 def test_ray_makes_the_same_bytes_though_workers_are_killed(tmp_path: Path, sample_mix) -> None:
     pytest.importorskip("ray")
-    run = start(tmp_path, "--executor", "ray")
+    run = start(tmp_path, "ray")
     main = psutil.Process(run.pid)
 
     def tasks() -> list[psutil.Process]:
@@ -102,7 +105,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.mark.slow
 def test_slurm_makes_the_same_bytes_though_a_task_is_cancelled(tmp_path: Path, sample_mix, slurm: Slurm) -> None:
-    run = start(tmp_path, "--executor", "slurm", environment=slurm.environment)
+    run = start(tmp_path, "slurm", slurm.environment)
     running = until(lambda: slurm.ask("squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split(), run)
     slurm.ask("scancel", running[0])
     assert_same_as_local(run, tmp_path, sample_mix)
@@ -110,7 +113,7 @@ def test_slurm_makes_the_same_bytes_though_a_task_is_cancelled(tmp_path: Path, s
 
 @pytest.mark.slow
 def test_a_stopped_run_leaves_no_jobs_in_the_queue(tmp_path: Path, slurm: Slurm) -> None:
-    run = start(tmp_path, "--executor", "slurm", environment=slurm.environment)
+    run = start(tmp_path, "slurm", slurm.environment)
     until(lambda: slurm.ask("squeue", "-h"), run)
     run.send_signal(2)
     _, told = run.communicate(timeout=10)
