@@ -13,7 +13,6 @@ import pyarrow as pa
 from pipeline.words import mix_ids
 from sources.errors import UserError
 
-
 #: No extension is fetched or loaded, whatever a query names; nothing is read from or written to the user's DuckDB folder.
 SEALED: dict[str, str | int] = {
     "autoinstall_known_extensions": "false",

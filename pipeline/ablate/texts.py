@@ -140,7 +140,9 @@ def load_texts(store: Store, keys: dict[int, str], wanted: np.ndarray, eos: int)
     :param wanted: the same as there.
     """
     folders = [store.path("proxy-tokens", keys[shard]) for shard in sorted(keys)]
-    lengths = np.concatenate([np.load(folder / "lengths.npy", allow_pickle=False) for folder in folders] or [np.empty(0, np.int64)])
+    lengths = np.concatenate(
+        [np.load(folder / "lengths.npy", allow_pickle=False) for folder in folders] or [np.empty(0, np.int64)]
+    )
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
     ids = np.full(starts[-1], eos, dtype=np.uint16)
     at = 0

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from classifiers.taxonomy import BEHAVIOURS, FACETS, Effort
 from pipeline.catalog import facet_cuts
+from pipeline.conditions import check_condition
 from pipeline.curate.columns import candidate_columns, present
 from pipeline.curate.constitution import Constitution, find_constitution, load_constitution
-from pipeline.conditions import check_condition
 from pipeline.recipe import (
     DropRule,
     Ingest,
