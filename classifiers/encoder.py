@@ -160,7 +160,9 @@ def make_features(target: Path) -> None:
     class Features(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = AutoModel.from_pretrained(base(), attn_implementation="eager", trust_remote_code=False).eval()
+            self.encoder = AutoModel.from_pretrained(
+                base(), attn_implementation="eager", trust_remote_code=False
+            ).eval()
 
         def forward(self, ids):
             states = self.encoder(

@@ -27,32 +27,46 @@ _MAX_DEPTH = 150
 #: None of these gives back much more than it was given, and all take time in proportion to their text: regular expressions are RE2.
 FUNCTIONS = frozenset(
     """
-    + - * / // % ** ^ & | ~ << >> || @ ~~ !~~ ~~* !~~* ~~~ ^@ && @> <@ -> ->>
-    abs ceil ceiling floor round trunc sign sqrt cbrt exp ln log log2 log10 pow power mod fmod fdiv greatest least add subtract multiply divide
-    isnan isinf isfinite nullif if xor even gcd lcm bit_count
-    length len strlen char_length character_length octet_length lower upper lcase ucase trim ltrim rtrim left right substr substring reverse
-    contains starts_with ends_with prefix suffix instr position strpos like_escape not_like_escape ilike_escape not_ilike_escape concat concat_ws
-    regexp_matches regexp_full_match regexp_extract regexp_extract_all regexp_split_to_array str_split str_split_regex string_split
-    string_split_regex string_to_array split split_part ascii unicode ord chr strip_accents nfc_normalize md5 sha256
-    list_value row struct_pack struct_extract array_extract list_extract list_element element_at array_slice list_slice array_length
-    list_contains list_has array_contains array_has list_has_any list_has_all array_has_any array_has_all list_position list_indexof array_position
-    array_indexof list_filter array_filter filter list_distinct array_distinct list_unique array_unique list_sort array_sort list_intersect
-    array_intersect list_max list_min list_sum list_avg list_count list_first list_last list_bool_and list_bool_or array_to_string cardinality
-    year month day quarter week weekday dayofweek dayofyear hour minute second epoch date_part datepart date_trunc datetrunc date_diff datediff
-    date_sub datesub date_add make_date strftime try_strptime strptime age to_days to_months to_years to_weeks to_hours to_minutes to_seconds
-    json_extract json_extract_string json_extract_path json_extract_path_text json_value json_type json_valid json_array_length json_contains
-    json_exists json_keys typeof
-    """.split()
+    + - * / // % ** ^ & | ~ << >> || @ ~~ !~~ ~~* !~~* ~~~ ^@ && @> <@ -> ->> abs ceil ceiling floor round trunc sign sqrt
+    cbrt exp ln log log2 log10 pow power mod fmod fdiv greatest least add subtract multiply divide isnan isinf isfinite nullif
+    if xor even gcd lcm bit_count length len strlen char_length character_length octet_length lower upper lcase ucase trim
+    ltrim rtrim left right substr substring reverse contains starts_with ends_with prefix suffix instr position strpos
+    like_escape not_like_escape ilike_escape not_ilike_escape concat concat_ws regexp_matches regexp_full_match regexp_extract
+    regexp_extract_all regexp_split_to_array str_split str_split_regex string_split string_split_regex string_to_array split
+    split_part ascii unicode ord chr strip_accents nfc_normalize md5 sha256 list_value row struct_pack struct_extract
+    array_extract list_extract list_element element_at array_slice list_slice array_length list_contains list_has
+    array_contains array_has list_has_any list_has_all array_has_any array_has_all list_position list_indexof array_position
+    array_indexof list_filter array_filter filter list_distinct array_distinct list_unique array_unique list_sort array_sort
+    list_intersect array_intersect list_max list_min list_sum list_avg list_count list_first list_last list_bool_and
+    list_bool_or array_to_string cardinality year month day quarter week weekday dayofweek dayofyear hour minute second epoch
+    date_part datepart date_trunc datetrunc date_diff datediff date_sub datesub date_add make_date strftime try_strptime
+    strptime age to_days to_months to_years to_weeks to_hours to_minutes to_seconds json_extract json_extract_string
+    json_extract_path json_extract_path_text json_value json_type json_valid json_array_length json_contains json_exists
+    json_keys typeof
+    """.split()  # noqa: SIM905
 )
 #: Kinds of expressions, as DuckDB's parser calls them.
 _KINDS = frozenset(
-    {"CONJUNCTION", "COMPARISON", "FUNCTION", "OPERATOR", "CONSTANT", "COLUMN_REF", "CAST", "TYPE", "CASE", "BETWEEN", "LAMBDA"}
+    {
+        "CONJUNCTION",
+        "COMPARISON",
+        "FUNCTION",
+        "OPERATOR",
+        "CONSTANT",
+        "COLUMN_REF",
+        "CAST",
+        "TYPE",
+        "CASE",
+        "BETWEEN",
+        "LAMBDA",
+    }
 )
 _TYPES = frozenset(
     """
-    boolean bool tinyint smallint integer int int1 int2 int4 int8 signed short bigint long hugeint utinyint usmallint uinteger ubigint real float
-    float4 float8 double decimal numeric dec varchar text string char bpchar date time timestamp datetime timestamptz interval json list
-    """.split()
+    boolean bool tinyint smallint integer int int1 int2 int4 int8 signed short bigint long hugeint utinyint usmallint uinteger
+    ubigint real float float4 float8 double decimal numeric dec varchar text string char bpchar date time timestamp datetime
+    timestamptz interval json list
+    """.split()  # noqa: SIM905
 )
 #: ``nullif`` writes its first argument twice, so each further one around it doubles the work.
 _NULLIFS = 3
@@ -76,14 +90,14 @@ def check_condition(condition: str, where: str, columns: dict[str, str] | None =
         if len(statements) != 1:
             raise UserError("a condition is one SQL expression", where=where, fix="remove the semicolon")
         row = con.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition}\n)"]).fetchone()
-        tree = json.loads(row[0]) if row else {"error": True}
+        tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
         if tree.get("error"):
             raise UserError(
                 f"the condition does not hold as SQL: {str(tree.get('error_message')).splitlines()[0]}",
                 where=where,
                 fix="`wellmix columns` lists what it can name",
             )
-        _check_alone(tree["statements"], where)
+        _check_alone(list(tree["statements"]), where)
         # Only now: until here it was read, and not run.
         con.execute(f"SELECT * FROM documents WHERE ({condition}\n)")
     except (duckdb.Error, UnicodeError, TypeError) as error:  # duckdb says TypeError to a text that is not Unicode
@@ -184,5 +198,11 @@ def _nodes(tree: Any) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
             if "class" in value:
                 yield value, inside
                 name = str(value.get("function_name", "")).lower()
-                inside = (*inside, "LAMBDA") if value["class"] == "LAMBDA" else (*inside, name) if name == "nullif" else inside
+                inside = (
+                    (*inside, "LAMBDA")
+                    if value["class"] == "LAMBDA"
+                    else (*inside, name)
+                    if name == "nullif"
+                    else inside
+                )
             waiting.extend((item, inside) for item in reversed(value.values()))

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from rich.progress import Progress as RichProgress
 from rich.segment import Segment
 
-#: Characters that steer a terminal, or turn the order of what is read: all control characters but tab and line end, and the marks of direction.
+#: Characters that steer a terminal, or turn the order of what is read: control characters but tab and line end, marks of direction.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 

@@ -238,7 +238,9 @@ def print_story(story: dict[str, Any]) -> None:
     for place in story["places"]:
         if "form" in place:
             console.print(
-                escape(f"  example {place['example']}: {place['form']}, {place['split']}; {', '.join(place['principles'])}")
+                escape(
+                    f"  example {place['example']}: {place['form']}, {place['split']}; {', '.join(place['principles'])}"
+                )
             )
             continue
         console.print(

@@ -27,9 +27,28 @@ SAMPLE_DIR = Path(__file__).parent / "sample"
 
 #: What a ``url`` may begin with. fsspec knows more; some of it runs what a file says (templates of ``reference``).
 _PROTOCOLS = frozenset(
-    {"file", "memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "hf", "http", "https", "ftp", "sftp", "hdfs", "webhdfs"}
-    | {"github", "gitlab", "zip", "tar", "simplecache", "filecache", "blockcache"}
-)  # fmt: skip
+    {
+        "file",
+        "memory",
+        "s3",
+        "s3a",
+        "gs",
+        "gcs",
+        "az",
+        "abfs",
+        "abfss",
+        "adl",
+        "oci",
+        "oss",
+        "hf",
+        "http",
+        "https",
+        "ftp",
+        "sftp",
+        "hdfs",
+    }
+    | {"webhdfs", "github", "gitlab", "zip", "tar", "simplecache", "filecache", "blockcache"}
+)
 
 
 class _Strict(BaseModel):
@@ -76,7 +95,9 @@ class Where(_Strict):
             for part in url.split("::"):
                 protocol = part.partition("://")[0] if "://" in part else part
                 if protocol.lower() not in _PROTOCOLS:
-                    raise ValueError(f"url {url!r}: wellmix does not read {protocol!r}; use {', '.join(sorted(_PROTOCOLS))}")
+                    raise ValueError(
+                        f"url {url!r}: wellmix does not read {protocol!r}; use {', '.join(sorted(_PROTOCOLS))}"
+                    )
         return self
 
 

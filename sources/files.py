@@ -217,8 +217,8 @@ class Broken(Exception):  # noqa: N818 - it is caught inside the readers and bec
 
 
 class TransportError(OSError):
-    """A file could not be fetched to its end: the network, the server or the disk. That says nothing of its content, so it stops the run and
-    is never a reason for quarantine; the same command goes on from here when the cause is gone."""
+    """A file could not be fetched to its end: the network, the server or the disk. That says nothing of its content, so it stops the run
+    and is never a reason for quarantine; the same command goes on from here when the cause is gone."""
 
 
 #: What the decoders raise for a compressed stream that is cut short or damaged. bz2 says OSError, without a number.
@@ -237,11 +237,11 @@ def of_content(error: OSError) -> bool:
 def open_binary(ref: FileRef, max_ratio: int = MAX_RATIO) -> BinaryIO:
     """Open a raw file as a stream of decompressed bytes (``.gz``, ``.zst`` with long windows, ``.bz2``, ``.xz``, or plain).
 
-    Reading raises :class:`Broken` where a compressed stream is damaged, cut short or a bomb, and :class:`TransportError` (or another OSError)
-    where the file cannot be fetched. The memory it takes does not depend on what the file unpacks to.
+    Reading raises :class:`Broken` where a compressed stream is damaged, cut short or a bomb, and :class:`TransportError` (or another
+    OSError) where the file cannot be fetched. The memory it takes does not depend on what the file unpacks to.
 
-    :param max_ratio: a compressed file that has unpacked to more than 64 MB and to more than this many times what was read of it is refused
-        (``too_large``).
+    :param max_ratio: a compressed file that has unpacked to more than 64 MB and to more than this many times what was read of it is
+        refused (``too_large``).
     """
     path = ref.url.removeprefix(_LOCAL)
     remote = "://" in path
@@ -446,5 +446,5 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "gz": lambda source: gzip.GzipFile(fileobj=source, mode="rb"),
     "zst": _Zstd,
     "bz2": lambda source: bz2.BZ2File(source, "rb"),
-    "xz": lambda source: lzma.LZMAFile(source, "rb"),
+    "xz": lambda source: lzma.LZMAFile(source, "rb"),  # noqa: SIM115
 }

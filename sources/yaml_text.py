@@ -1,7 +1,8 @@
 """YAML that people and strangers wrote: cards, recipes, ``--set`` values, the front matter of documents.
 
-PyYAML's safe loader builds plain values only, but a short text can still name a list of lists of lists through aliases until walking it takes
-for ever, nest brackets until the stack is gone, name a key twice, or hold a number that Python refuses. Here all of that is a :class:`NotYaml`.
+PyYAML's safe loader builds plain values only, but a short text can still name a list of lists of lists through aliases until walking
+it takes for ever, nest brackets until the stack is gone, name a key twice, or hold a number that Python refuses. Here all of that is a
+:class:`NotYaml`.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def _check_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEPTH:
-                raise NotYaml(f"nested more than {_DEPTH} levels deep", event.start_mark.line + 1)
+                raise NotYaml(f"nested more than {_DEPTH} levels deep", event.start_mark.line + 1)  # type: ignore[union-attr]
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -114,7 +114,9 @@ def save_draws(draws: Draws, folder: Path) -> None:
 def saved_draws(folder: Path) -> Draws:
     """What :func:`save_draws` wrote, mapped."""
     entries = json.loads((folder / "entries.json").read_text("utf-8"))
-    return Draws(entries, **{name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in COLUMNS})
+    return Draws(
+        entries, **{name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in COLUMNS}
+    )
 
 
 def load_held_out(store: Store, key: str) -> pa.Table:

@@ -109,7 +109,9 @@ def write_swarm(folder: Path, swarm: Swarm) -> None:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["run", "name", "index", *map(escape, columns)])
             for i, run in enumerate(swarm.runs):
-                writer.writerow([escape(run), escape(run), i, *(_cell(float(values[i])) for values in columns.values())])
+                writer.writerow(
+                    [escape(run), escape(run), i, *(_cell(float(values[i])) for values in columns.values())]
+                )
 
 
 def _cell(value: float) -> str:

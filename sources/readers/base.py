@@ -36,7 +36,8 @@ Encoding = Annotated[str, AfterValidator(_encoding)]
 class StreamOptions(Options):
     """Options of every reader that streams files of any size.
 
-    :param max_ratio: a compressed file that unpacks to more than 64 MB and to more than this many times its size is refused as ``too_large``.
+    :param max_ratio: a compressed file that unpacks to more than 64 MB and to more than this many times its size is refused as
+        ``too_large``.
     """
 
     max_ratio: int = Field(MAX_RATIO, gt=0)

@@ -23,6 +23,7 @@ from sources.readers._xml import local, parse_html, parse_xml
 from sources.readers._zip import member, opened
 from sources.readers.base import FileRef, Reader, Split
 
+
 class EpubOptions(BookOptions):
     """Options of the epub reader.
 

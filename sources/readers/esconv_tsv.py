@@ -43,7 +43,9 @@ class EsconvTsvReader(Reader):
     def _read(self, file: FileRef) -> Iterator[Record | Bad]:
         held: dict[int, Turn] = {}
         first = 0
-        for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes, self.options.max_ratio), 1):
+        for number, (_, line) in enumerate(
+            lines(file, 0, None, self.options.max_line_bytes, self.options.max_ratio), 1
+        ):
             origin = f"{file.name}#line={number}"
             if isinstance(line, Bad):
                 yield Bad(origin, line.reason, line.detail)

@@ -6,13 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import ijson
+import numpy as np
 
 from sources.document import Bad, Record
+from sources.files import Broken
 from sources.readers.base import FileRef, Reader, Split
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import group_splits, read_rows
-from sources.readers.streams import Broken, blocks
+from sources.readers.streams import blocks
+
+#: How deep a file may be nested; orjson, which reads JSON lines, has a like limit.
+_DEPTH = 1000
 
 
 class JsonOptions(Fields):
@@ -92,11 +97,45 @@ def _why(origin: str, error: Exception) -> Bad:
     return Bad(origin, "invalid_json", f"not valid JSON; {rest}")
 
 
+class _Nesting:
+    """Counts how deep arrays and objects stand inside each other, block by block.
+
+    ijson names the way to every value: 200 KB of brackets would take it 20 GB.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._quoted = False
+        self._held = b""
+
+    def check(self, block: bytes) -> None:
+        """Take the next block.
+
+        :raises Broken: it goes deeper than :data:`_DEPTH`.
+        """
+        block = self._held + block
+        # A backslash at the end escapes what comes next.
+        tail = len(block) - len(block.rstrip(b"\\"))
+        self._held, block = (block[-1:], block[:-1]) if tail % 2 else (b"", block)
+        pieces = block.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        outside = np.frombuffer(b"".join(pieces[int(self._quoted) :: 2]), np.uint8)
+        self._quoted ^= len(pieces) % 2 == 0
+        if not len(outside):
+            return
+        opened = (outside == ord("[")) | (outside == ord("{"))
+        closed = (outside == ord("]")) | (outside == ord("}"))
+        depths = self._depth + np.cumsum(opened.astype(np.int64) - closed)
+        self._depth = int(depths[-1])
+        if depths.max() > _DEPTH:
+            raise Broken("invalid_json", f"nested more than {_DEPTH} levels deep; the rest of the file is not read")
+
+
 class _Stream:
     """A file object for ijson over :func:`blocks`."""
 
     def __init__(self, file: FileRef, max_ratio: int) -> None:
         self._blocks = blocks(file, 0, max_ratio)
+        self._nesting = _Nesting()
         self._held = b""
         self.size = 0
 
@@ -108,5 +147,6 @@ class _Stream:
             if not self.size:
                 self._held = self._held.removeprefix(b"\xef\xbb\xbf")
             self.size += len(self._held)
+            self._nesting.check(self._held)
         out, self._held = (self._held, b"") if count < 0 else (self._held[:count], self._held[count:])
         return out

@@ -88,7 +88,9 @@ class LinesReader(Reader):
                 yield origin, {"text": line}
 
     def _lines(self, file: FileRef) -> Iterator[tuple[str, str | Bad]]:
-        for number, (_, line) in enumerate(lines(file, 0, None, self.options.max_line_bytes, self.options.max_ratio), 1):
+        for number, (_, line) in enumerate(
+            lines(file, 0, None, self.options.max_line_bytes, self.options.max_ratio), 1
+        ):
             origin = f"{file.name}#line={number}"
             if isinstance(line, Bad):
                 yield origin, Bad(origin, line.reason, line.detail)

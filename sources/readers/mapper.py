@@ -14,8 +14,8 @@ import orjson
 
 from sources.document import Bad, Record, Turn
 from sources.readers.fields import ColumnTurn, Fields, GluedTurns, ListTurns, TreeTurns
-from sources.readers.patterns import compiled
 from sources.readers.mending import detokenize, html_to_text, parse_time, unescape_r, unglue, unmojibake
+from sources.readers.patterns import compiled
 
 Row = dict[str, Any]
 Getter = Callable[[Row], Any]

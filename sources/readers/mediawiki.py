@@ -177,7 +177,11 @@ class MediaWikiReader(Reader):
             return None
         # A full-history dump holds many revisions; the last is the article.
         revisions = page.findall("{*}revision")
-        source = revisions[-1].findtext("{*}text") or "" if revisions else ""
+        body = revisions[-1].find("{*}text") if revisions else None
+        if body is not None and len(body):
+            # MediaWiki writes text and nothing else there; what is behind an entity would be lost unseen.
+            return Bad(f"{file.name}#page={native}", "invalid_xml", "an element or entity inside of the text")
+        source = (body.text or "") if body is not None else ""
         if source[:20].lstrip().lower().startswith("#redirect") or (
             self.options.biographies and not is_biography(source)
         ):

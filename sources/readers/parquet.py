@@ -120,17 +120,20 @@ class ParquetReader(Reader):
                 number += batch.num_rows
 
     def _batch(self, file: FileRef, before: int, batch: pa.RecordBatch) -> Iterator[tuple[str, Row | Bad]]:
+        rows: list[Row | str]
         try:
+            # Arrow trusts a file's offsets: those of a damaged one lead out of its buffers, and end the process.
+            batch.validate(full=True)
             rows = batch.to_pylist()
         except (UnicodeDecodeError, pa.ArrowException):
-            # One broken string spoils the whole conversion: find its row.
+            # One broken value spoils the whole conversion: find its row.
             rows = [_row(batch, i) for i in range(batch.num_rows)]
         for number, row in enumerate(rows, before + 1):
             origin = f"{file.name}#row={number}"
-            yield (
-                origin,
-                Bad(origin, "invalid_utf8", "a text column of the row is not valid UTF-8") if row is None else row,
-            )
+            if isinstance(row, str):
+                yield origin, Bad(origin, row, "a value of the row cannot be read")
+            else:
+                yield origin, row
 
     def _columns(self, file: FileRef, schema: pa.Schema) -> list[str]:
         wanted = {name if name in schema.names else name.partition(".")[0] for name in self._mapper.columns()}
@@ -144,8 +147,13 @@ class ParquetReader(Reader):
         return stream
 
 
-def _row(batch: pa.RecordBatch, position: int) -> dict | None:
+def _row(batch: pa.RecordBatch, position: int) -> Row | str:
+    """A row, or the reason why it cannot be had."""
     try:
-        return batch.slice(position, 1).to_pylist()[0]
-    except (UnicodeDecodeError, pa.ArrowException):
-        return None
+        one = batch.slice(position, 1)
+        one.validate(full=True)
+        return one.to_pylist()[0]
+    except UnicodeDecodeError:
+        return "invalid_utf8"
+    except pa.ArrowException as error:
+        return "invalid_utf8" if "UTF8" in str(error) else "invalid_parquet"

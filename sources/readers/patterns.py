@@ -1,7 +1,7 @@
 """Regular expressions in cards, by RE2: the time one takes grows with the text and with nothing else.
 
-Python's ``re`` (and the ``regex`` module) backtrack: a pattern such as ``(a+)+b``, or an innocent ``\\s*(.*?)\\s*x``, can take hours over a text that
-was made for it, or is only odd. A limit of time would make what is read depend on the machine.
+Python's ``re`` (and the ``regex`` module) backtrack: a pattern such as ``(a+)+b``, or an innocent ``\\s*(.*?)\\s*x``, can take hours
+over a text that was made for it, or is only odd. A limit of time would make what is read depend on the machine.
 """
 
 from __future__ import annotations

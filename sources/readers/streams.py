@@ -83,7 +83,9 @@ def _wide_lines(file: FileRef, encoding: str, max_ratio: int) -> Iterator[str]:
             yield from io.StringIO(text[:cut], newline="")
             held = text[cut:]
             if len(held) > MAX_LINE:
-                raise Broken("line_too_long", f"no line end within {MAX_LINE} characters; the rest of the file is not read")
+                raise Broken(
+                    "line_too_long", f"no line end within {MAX_LINE} characters; the rest of the file is not read"
+                )
         yield from io.StringIO(held + decoder.decode(b"", True), newline="")
     except UnicodeError as error:
         raise Broken("invalid_encoding", f"not {encoding}: {getattr(error, 'reason', error)}") from None

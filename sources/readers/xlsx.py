@@ -46,7 +46,9 @@ _DAMAGE = (
 )
 _MAX_ROWS = 1_048_576
 #: Excel writes no document type; one is there to define entities, which Python's parser would expand.
-_ENTITIES = tuple(word.encode(code) for word in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be"))
+_ENTITIES = tuple(
+    word.encode(code) for word in ("<!DOCTYPE", "<!ENTITY") for code in ("utf-8", "utf-16-le", "utf-16-be")
+)
 
 
 class XlsxOptions(Fields):

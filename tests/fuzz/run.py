@@ -1,8 +1,8 @@
 """Fuzz for a time: ``python -m tests.fuzz.run --minutes 10 [--only jsonl,recipe]``.
 
-Every target gets the same share of the time, in processes of their own, so that a crash or a hang in C code is a finding too. Inputs come from
-hypothesis, which makes a failing one as small as it can; that is kept in ``corpus/`` with the error it caused, and every later run of
-the tests tries it again. Each way to fail (the kind of error and the function it came out of) is kept once.
+Every target gets the same share of the time, in processes of their own, so that a crash or a hang in C code is a finding too.
+Inputs come from hypothesis, which makes a failing one as small as it can; that is kept in ``corpus/`` with the error it caused, and
+every later run of the tests tries it again. Each way to fail (the kind of error and the function it came out of) is kept once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ class _OverError(BaseException):
 
 def signature(error: BaseException) -> str:
     """What failed and where: the error's type and message's start, and the innermost functions of this project."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(str(ROOT)) and "/tests/" not in f.filename]
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if f.filename.startswith(str(ROOT)) and "/tests/" not in f.filename
+    ]
     place = " < ".join(f"{Path(f.filename).relative_to(ROOT)}:{f.name}" for f in reversed(frames[-2:]))
     kind = f"{type(error).__name__}: {error}" if type(error).__name__ == "Broken" else type(error).__name__
     return f"{kind.split(chr(10))[0][:80]} in {place or 'the test'}"
@@ -84,11 +88,23 @@ def work(target: str, seconds: float, start: int, current: Path, known: set[str]
     return {"executions": executions, "found": [case.dump() for case in found.values()]}
 
 
-def _one(target: str, seconds: float, start: int, known: set[str], environment: dict[str, str]) -> tuple[int, list[Case]]:
+def _one(
+    target: str, seconds: float, start: int, known: set[str], environment: dict[str, str]
+) -> tuple[int, list[Case]]:
     """One slice in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="wellmix-fuzz-run-") as folder:
         current, out = Path(folder) / "current.json", Path(folder) / "out.json"
-        command = [sys.executable, "-m", "tests.fuzz.run", "--work", target, str(seconds), str(start), str(current), str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fuzz.run",
+            "--work",
+            target,
+            str(seconds),
+            str(start),
+            str(current),
+            str(out),
+        ]
         heard = Path(folder) / "stderr"
         with heard.open("w") as stderr:  # a pipe that nobody reads would fill, and look like a hang
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr, text=True)  # fmt: skip
@@ -106,7 +122,11 @@ def _one(target: str, seconds: float, start: int, known: set[str], environment: 
             result = json.loads(out.read_text())
             return result["executions"], [Case.load(text) for text in result["found"]]
         case = Case.load(current.read_text("utf-8")) if current.exists() else Case(target)
-        once = "hangs in C code" if silent else f"process ended with {process.returncode}: {said.strip().splitlines()[-1:]}"
+        once = (
+            "hangs in C code"
+            if silent
+            else f"process ended with {process.returncode}: {said.strip().splitlines()[-1:]}"
+        )
         return 0, [Case(target, case.files, case.options, once[:160])]
 
 
@@ -128,7 +148,11 @@ def main() -> None:
     names = options.only.split(",") if options.only else list(TARGETS)
     if unknown := set(names) - set(TARGETS):
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "WELLMIX_AUTHOR_KEY": "tests-only-key-of-thirty-two-bytes!", "POLARS_MAX_THREADS": "1"}
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "WELLMIX_AUTHOR_KEY": "tests-only-key-of-thirty-two-bytes!",
+        "POLARS_MAX_THREADS": "1",
+    }
     end = time.monotonic() + options.minutes * 60
     rounds = max(1, round(options.minutes * 60 / len(names) / _SLICE))
     share = options.minutes * 60 / len(names) / rounds

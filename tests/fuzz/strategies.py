@@ -130,14 +130,20 @@ _COLUMNS = ("id", "title", "body", "user", "t", "x")
 _turns = st.lists(
     st.one_of(
         texts,
-        st.fixed_dictionaries({}, optional={"text": values, "who": st.sampled_from(["user", "bot", None, 3]), "x": values}),
+        st.fixed_dictionaries(
+            {}, optional={"text": values, "who": st.sampled_from(["user", "bot", None, 3]), "x": values}
+        ),
     ),
     max_size=4,
 )
 _tree = st.recursive(
     st.fixed_dictionaries({"text": scalars, "who": st.sampled_from(["user", "bot"])}, optional={"rank": scalars}),
     lambda inner: st.fixed_dictionaries(
-        {"text": scalars, "who": st.sampled_from(["user", "bot"]), "replies": st.one_of(st.lists(inner, max_size=3), scalars)},
+        {
+            "text": scalars,
+            "who": st.sampled_from(["user", "bot"]),
+            "replies": st.one_of(st.lists(inner, max_size=3), scalars),
+        },
         optional={"rank": st.integers(0, 3)},
     ),
     max_leaves=6,
@@ -164,7 +170,11 @@ def _json(value: Any) -> bytes:
 @st.composite
 def _jsonl(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
     lines = [_json(row) for row in draw(st.lists(st.one_of(rows, values), max_size=6))]
-    return "a.jsonl", draw(st.sampled_from([b"\n", b"\r\n", b"\n\n"])).join(lines), draw(_options(True)) | {"max_line_bytes": 4096}
+    return (
+        "a.jsonl",
+        draw(st.sampled_from([b"\n", b"\r\n", b"\n\n"])).join(lines),
+        draw(_options(True)) | {"max_line_bytes": 4096},
+    )
 
 
 @st.composite
@@ -175,7 +185,11 @@ def _json_file(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
     path = draw(st.sampled_from(["", "a", "a.b"]))
     for part in reversed(path.split(".")) if path else ():
         body = {part: body, "other": 1}
-    return "a.json", _json(draw(st.one_of(st.just(body), values))), draw(_options(True)) | {"records": how, "path": path}
+    return (
+        "a.json",
+        _json(draw(st.one_of(st.just(body), values))),
+        draw(_options(True)) | {"records": how, "path": path},
+    )
 
 
 @st.composite
@@ -188,7 +202,12 @@ def _csv(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
     extra = draw(st.sampled_from([{}, {"fallback_encoding": "cp1252"}, {"quoting": "none"}, {"encoding": "utf-16"}, {"columns": list(_COLUMNS)}, {"encoding": "latin-1"}]))  # fmt: skip
     options = draw(_options(False)) | extra | {"max_field_bytes": 2048}
     if draw(st.integers(0, 5)) == 0:
-        options = {"text": "body", "join": {"by": ["id"], "files": {"a": "a*", "b": "b*"}}, "extra": {"z": "b.x"}, "optional": options["optional"]}
+        options = {
+            "text": "body",
+            "join": {"by": ["id"], "files": {"a": "a*", "b": "b*"}},
+            "extra": {"z": "b.x"},
+            "optional": options["optional"],
+        }
     encoding = options.get("encoding", "utf-8")
     return draw(st.sampled_from(["a.csv", "a.tsv"])), out.getvalue().encode(encoding, "replace"), options
 
@@ -199,7 +218,18 @@ def _parquet(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
     n = draw(st.integers(0, 6))
     kinds = {"id": pa.int64(), "t": pa.timestamp("ns"), "x": pa.list_(pa.string()), "title": pa.binary()}
     for name in _COLUMNS:
-        kind = draw(st.sampled_from([pa.string(), pa.large_string(), pa.float64(), pa.date32(), pa.decimal128(9, 2), kinds.get(name, pa.string())]))
+        kind = draw(
+            st.sampled_from(
+                [
+                    pa.string(),
+                    pa.large_string(),
+                    pa.float64(),
+                    pa.date32(),
+                    pa.decimal128(9, 2),
+                    kinds.get(name, pa.string()),
+                ]
+            )
+        )
         raw = draw(st.lists(st.one_of(texts, st.integers(-5, 9), st.none()), min_size=n, max_size=n))
         try:
             columns[name] = pa.array(raw, kind)
@@ -220,13 +250,20 @@ def _parquet(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
 @st.composite
 def _lines(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
     body = "\n".join(draw(st.lists(texts, max_size=8)))
-    extra = draw(st.sampled_from([{}, {"labels": {"a.txt": "b.txt"}}, {"fallback_encoding": "cp1252"}, {"text": "{text} {label}"}]))
+    extra = draw(
+        st.sampled_from(
+            [{}, {"labels": {"a.txt": "b.txt"}}, {"fallback_encoding": "cp1252"}, {"text": "{text} {label}"}]
+        )
+    )
     return "a.txt", body.encode("utf-8", "surrogatepass"), {"max_line_bytes": 4096, "optional": ["label"]} | extra
 
 
 @st.composite
 def _dialogue(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
-    body = "\n".join(f"{who}: {text}" for who, text in draw(st.lists(st.tuples(st.sampled_from(["User", "Helper", "Nobody", ""]), texts), max_size=6)))
+    body = "\n".join(
+        f"{who}: {text}"
+        for who, text in draw(st.lists(st.tuples(st.sampled_from(["User", "Helper", "Nobody", ""]), texts), max_size=6))
+    )
     options = {"turn_lines": {"roles": {"user": "user", "helper": "assistant"}}, "extra": ["_file"]}
     return "a.txt", body.encode("utf-8", "surrogatepass"), options
 
@@ -239,13 +276,19 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-_names = st.sampled_from(["a.txt", "b/c.txt", "../up.txt", "/abs.txt", "C:\\w.txt", "dir/", "é.txt", "a\nb.txt", "x.bin"])
+_names = st.sampled_from(
+    ["a.txt", "b/c.txt", "../up.txt", "/abs.txt", "C:\\w.txt", "dir/", "é.txt", "a\nb.txt", "x.bin"]
+)
 
 
 @st.composite
 def _archive(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
     members = draw(st.dictionaries(_names, texts.map(lambda t: t.encode("utf-8", "surrogatepass")), max_size=5))
-    extra = draw(st.sampled_from([{}, {"records": "line"}, {"records": "block", "block_start": "a|#"}, {"substitute": [["a+", "b"]]}]))
+    extra = draw(
+        st.sampled_from(
+            [{}, {"records": "line"}, {"records": "block", "block_start": "a|#"}, {"substitute": [["a+", "b"]]}]
+        )
+    )
     return "a.zip", _zip(members), {"members": ["*"], "max_member_bytes": 8192} | extra
 
 
@@ -268,13 +311,21 @@ def _xlsx(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
 
 # -- marked-up documents ---------------------------------------------------------------------------------------------------------------
 
-_DTDS = ["", '<!DOCTYPE r [<!ENTITY b "boo"><!ENTITY c "&b;&b;">]>', '<!DOCTYPE r SYSTEM "file:///etc/passwd">', '<?xml version="1.0" encoding="utf-16"?>']
+_DTDS = [
+    "",
+    '<!DOCTYPE r [<!ENTITY b "boo"><!ENTITY c "&b;&b;">]>',
+    '<!DOCTYPE r SYSTEM "file:///etc/passwd">',
+    '<?xml version="1.0" encoding="utf-16"?>',
+]
 _tags = st.sampled_from(
     ["p", "div", "b", "br", "ul", "li", "table", "tr", "td", "pre", "code", "h1", "h3", "script", "math", "section", "para", "title", "list", "item",
      "note", "exercise", "problem", "solution", "figure", "caption", "definition", "term", "meaning", "sec", "xref", "blockquote", "hgroup", "span"]
 )  # fmt: skip
 _markup = st.recursive(
-    st.one_of(texts.map(lambda t: escape(t)), st.sampled_from(["&b;", "&nbsp;", "&#xD800;", "<!-- x -->", "<?pi x?>", "<br/>", "<![CDATA[x]]>"])),
+    st.one_of(
+        texts.map(escape),
+        st.sampled_from(["&b;", "&nbsp;", "&#xD800;", "<!-- x -->", "<?pi x?>", "<br/>", "<![CDATA[x]]>"]),
+    ),
     lambda inner: st.tuples(_tags, st.lists(inner, max_size=3)).map(lambda t: f"<{t[0]}>{''.join(t[1])}</{t[0]}>"),
     max_leaves=10,
 )
@@ -282,10 +333,15 @@ _markup = st.recursive(
 
 def _document(before: str, after: str) -> st.SearchStrategy[bytes]:
     made = st.tuples(st.sampled_from(_DTDS), st.lists(_markup, max_size=4))
-    return made.map(lambda t: f"{t[0]}{before}{''.join(t[1])}<p>{PROSE * 4}</p>{after}".encode("utf-8", "surrogatepass"))
+    return made.map(
+        lambda t: f"{t[0]}{before}{''.join(t[1])}<p>{PROSE * 4}</p>{after}".encode("utf-8", "surrogatepass")
+    )
 
 
-_html = _document('<html lang="en"><head><title>T</title><meta name="robots" content="noai"></head><body><article>', "</article></body></html>")
+_html = _document(
+    '<html lang="en"><head><title>T</title><meta name="robots" content="noai"></head><body><article>',
+    "</article></body></html>",
+)
 _xhtml = _document('<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops"><body><section epub:type="chapter">', "</section></body></html>")  # fmt: skip
 _CONTAINER = b'<container><rootfiles><rootfile full-path="OPS/book.opf"/></rootfiles></container>'
 _OPF = (
@@ -298,7 +354,12 @@ _OPF = (
 @st.composite
 def _epub(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
     opf = damage(_OPF, draw(_damages)) if draw(st.integers(0, 2)) == 0 else _OPF
-    members = {"META-INF/container.xml": _CONTAINER, "OPS/book.opf": opf, "OPS/a.xhtml": draw(_xhtml), "OPS/text/b side.xhtml": draw(_xhtml)}
+    members = {
+        "META-INF/container.xml": _CONTAINER,
+        "OPS/book.opf": opf,
+        "OPS/a.xhtml": draw(_xhtml),
+        "OPS/text/b side.xhtml": draw(_xhtml),
+    }
     return "a.epub", _zip(members), {"min_chars": 0}
 
 
@@ -308,7 +369,10 @@ def _mediawiki(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
         f"<page><title>{escape(title)}</title><ns>{ns}</ns><id>{number}</id><revision><id>1</id><timestamp>{escape(when)}</timestamp>"
         f"<text>{escape(text)}</text></revision></page>"
         for title, ns, number, when, text in draw(
-            st.lists(st.tuples(texts, st.sampled_from(["0", "1", "x", ""]), st.sampled_from(["7", "", "x"]), texts, texts), max_size=4)
+            st.lists(
+                st.tuples(texts, st.sampled_from(["0", "1", "x", ""]), st.sampled_from(["7", "", "x"]), texts, texts),
+                max_size=4,
+            )
         )
     )
     body = f"{draw(st.sampled_from(_DTDS))}<mediawiki><siteinfo><dbname>w</dbname></siteinfo>{pages}</mediawiki>"
@@ -338,7 +402,9 @@ def _stackexchange(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
         fields = {"Id": draw(st.sampled_from(["1", "2", "3", "\u0663", "x"])), "PostTypeId": draw(st.sampled_from(["1", "2", "5"])),
                   "ParentId": draw(st.sampled_from(["1", "2", "²", ""])), "CreationDate": draw(texts), "Score": draw(texts), "Body": draw(_markup),
                   "Title": draw(texts), "Tags": draw(texts), "AcceptedAnswerId": draw(st.sampled_from(["2", "x"])), "OwnerUserId": draw(texts)}  # fmt: skip
-        posts.append("  <row " + " ".join(f'{k}="{escape(v).replace(chr(10), "&#xA;")}"' for k, v in fields.items()) + " />")
+        posts.append(
+            "  <row " + " ".join(f'{k}="{escape(v).replace(chr(10), "&#xA;")}"' for k, v in fields.items()) + " />"
+        )
     return "Posts.xml", ("<posts>\n" + "\n".join(posts) + "\n</posts>\n").encode("utf-8", "surrogatepass"), {}
 
 
@@ -351,8 +417,12 @@ def _reddit(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
                   "created_utc": values, "score": values, "subreddit": values, "distinguished": values, "stickied": values, "link_flair_text": values,
                   "over_18": values, "url": values},
     )  # fmt: skip
-    good = st.fixed_dictionaries({"id": ids, "link_id": st.just("t3_a"), "parent_id": ids, "body": texts, "author": texts, "score": values})
-    opening = st.fixed_dictionaries({"id": st.just("a"), "title": texts, "selftext": texts, "author": texts, "subreddit": texts})
+    good = st.fixed_dictionaries(
+        {"id": ids, "link_id": st.just("t3_a"), "parent_id": ids, "body": texts, "author": texts, "score": values}
+    )
+    opening = st.fixed_dictionaries(
+        {"id": st.just("a"), "title": texts, "selftext": texts, "author": texts, "subreddit": texts}
+    )
     lines = [_json(row) for row in draw(st.lists(st.one_of(post, good, opening), max_size=8))]
     return "RC.jsonl", b"\n".join(lines), {"threads": draw(st.booleans()), "partitions": draw(st.integers(1, 2))}
 
@@ -383,23 +453,33 @@ def _subtitles(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
 
 @st.composite
 def _esconv(draw: st.DrawFn) -> tuple[str, bytes, dict[str, Any]]:
-    turn = st.tuples(st.sampled_from(["0", "1", "2"]), st.sampled_from(["0", "1", "2", "3", "9" * 30]), texts).map(lambda t: f"1.0 {t[0]} {t[1]} [Ask] {t[2]}")
+    turn = st.tuples(st.sampled_from(["0", "1", "2"]), st.sampled_from(["0", "1", "2", "3", "9" * 30]), texts).map(
+        lambda t: f"1.0 {t[0]} {t[1]} [Ask] {t[2]}"
+    )
     body = "\n".join(" EOS ".join(window) for window in draw(st.lists(st.lists(turn, max_size=3), max_size=5)))
     return "a.tsv", body.encode("utf-8", "surrogatepass"), {}
 
 
-def _of(name: str, strategy: st.SearchStrategy[bytes], **options: Any) -> st.SearchStrategy[tuple[str, bytes, dict[str, Any]]]:
+def _of(
+    name: str, strategy: st.SearchStrategy[bytes], **options: Any
+) -> st.SearchStrategy[tuple[str, bytes, dict[str, Any]]]:
     return strategy.map(lambda data: (name, data, options))
 
 
 _words = st.lists(texts, max_size=10).map("\n\n".join)
-_markdown = st.tuples(st.sampled_from(["", "---\ntitle: a\n---\n", "---\na: &a [*a]\n---\n", "---\n{\n---\n"]), _words, st.sampled_from(["", "```{r}\nx\n", "~~~"]))
+_markdown = st.tuples(
+    st.sampled_from(["", "---\ntitle: a\n---\n", "---\na: &a [*a]\n---\n", "---\n{\n---\n"]),
+    _words,
+    st.sampled_from(["", "```{r}\nx\n", "~~~"]),
+)
 _comparison = st.lists(
     st.sampled_from(["<user>", "</user>", "<assistant>", "</assistant>", "<comparison>", "</comparison>", "<tool>", "<!-- GOOD: it is -->",
                      "<assistant> <!-- GOOD: why -->", "<assistant> <!-- BAD -->", "[...]", "hello"]), max_size=12,
 ).map(lambda lines: f"# A {{#a x=y}}\n\n```xml\n{chr(10).join(lines)}\n```\n<!-- -->")  # fmt: skip
 _book = _words.map(
-    lambda body: f"Title: A\n\n*** START OF THE PROJECT GUTENBERG EBOOK ***\n\nCHAPTER I\n\n{PROSE * 30}\n\n{body}\n\nCHAPTER II\n\n{PROSE * 30}\n*** END OF THE PROJECT GUTENBERG"
+    lambda body: (
+        f"Title: A\n\n*** START OF THE PROJECT GUTENBERG EBOOK ***\n\nCHAPTER I\n\n{PROSE * 30}\n\n{body}\n\nCHAPTER II\n\n{PROSE * 30}\n*** END OF THE PROJECT GUTENBERG"
+    )
 )
 _cnxml = _document('<document xmlns="http://cnx.rice.edu/cnxml"><title>A</title><content>', "</content></document>")
 
@@ -434,7 +514,9 @@ FILES: dict[str, st.SearchStrategy[tuple[str, bytes, dict[str, Any]]]] = {
 }  # fmt: skip
 
 #: Readers that take any compression; the others look at what the name ends with.
-_PACKED = frozenset({"csv", "jsonl", "json", "lines", "mediawiki", "jats", "reddit", "stackexchange", "warc", "text", "html"})
+_PACKED = frozenset(
+    {"csv", "jsonl", "json", "lines", "mediawiki", "jats", "reddit", "stackexchange", "warc", "text", "html"}
+)
 
 
 @st.composite
@@ -451,6 +533,7 @@ def reader_cases(draw: st.DrawFn, reader: str) -> Case:
         files[given] = body
     return Case(reader, files, options)
 
+
 # -- what people write -----------------------------------------------------------------------------------------------------------------
 
 
@@ -465,7 +548,11 @@ def _changed(tree: Any, path: tuple, how: str, value: Any) -> Any:
     if not path:
         return value
     tree = dict(tree) if isinstance(tree, dict) else list(tree) if isinstance(tree, list) else tree
-    if not isinstance(tree, dict | list) or (isinstance(tree, list) and path[0] >= len(tree)) or (isinstance(tree, dict) and path[0] not in tree):
+    if (
+        not isinstance(tree, dict | list)
+        or (isinstance(tree, list) and path[0] >= len(tree))
+        or (isinstance(tree, dict) and path[0] not in tree)
+    ):
         return tree
     if len(path) == 1 and how == "remove":
         del tree[path[0]]
@@ -506,8 +593,41 @@ overrides = st.one_of(
     texts,
 )
 
-_columns = st.sampled_from(["relevance", "support", "source", "tokens", "stance", "facet_meaning", "quality", "language", "nothing", "rowid", "documents"])
-_literals = st.sampled_from(["0", "1.5", "'a'", "''", "NULL", "true", "1e400", "9" * 60, "DATE '2020-01-01'", "INTERVAL 1 DAY", "[1, 2]", "{'a': 1}", "'\\'", '"a"', "?", "$1"])
+_columns = st.sampled_from(
+    [
+        "relevance",
+        "support",
+        "source",
+        "tokens",
+        "stance",
+        "facet_meaning",
+        "quality",
+        "language",
+        "nothing",
+        "rowid",
+        "documents",
+    ]
+)
+_literals = st.sampled_from(
+    [
+        "0",
+        "1.5",
+        "'a'",
+        "''",
+        "NULL",
+        "true",
+        "1e400",
+        "9" * 60,
+        "DATE '2020-01-01'",
+        "INTERVAL 1 DAY",
+        "[1, 2]",
+        "{'a': 1}",
+        "'\\'",
+        '"a"',
+        "?",
+        "$1",
+    ]
+)
 _functions = st.sampled_from(
     ["length", "upper", "repeat", "regexp_matches", "range", "list_transform", "getenv", "read_text", "random", "now", "coalesce", "try_cast", "strftime",
      "json_extract", "array_agg", "sum", "row_number", "unnest", "current_setting", "query", "lpad", "bar", "sha256", "hash", "typeof", "list_reduce", "format"]
@@ -516,7 +636,11 @@ conditions = st.one_of(
     st.recursive(
         st.one_of(_columns, _literals),
         lambda inner: st.one_of(
-            st.tuples(inner, st.sampled_from(["=", "<", ">=", "AND", "OR", "LIKE", "IN", "+", "||", "SIMILAR TO", "~", "::", "->>"]), inner).map(" ".join),
+            st.tuples(
+                inner,
+                st.sampled_from(["=", "<", ">=", "AND", "OR", "LIKE", "IN", "+", "||", "SIMILAR TO", "~", "::", "->>"]),
+                inner,
+            ).map(" ".join),
             st.tuples(_functions, st.lists(inner, max_size=3).map(", ".join)).map(lambda t: f"{t[0]}({t[1]})"),
             inner.map(lambda x: f"({x})"),
             inner.map(lambda x: f"NOT {x}"),
@@ -554,7 +678,9 @@ def review_cases(draw: st.DrawFn, sheet: bytes) -> Case:
     for row in rows_[1:]:
         for at in range(len(row)):
             if draw(st.integers(0, 6)) == 0:
-                row[at] = draw(st.one_of(texts, st.sampled_from(["keep", "drop", "a", "b", "tie", "good", "none", "asks", "3"])))
+                row[at] = draw(
+                    st.one_of(texts, st.sampled_from(["keep", "drop", "a", "b", "tie", "good", "none", "asks", "3"]))
+                )
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=draw(st.sampled_from([",", ";", "\t"]))).writerows(rows_)
     data = out.getvalue().encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])), "replace")

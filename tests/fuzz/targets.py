@@ -38,11 +38,11 @@ SECONDS = 20
 MEGABYTES = 500
 
 
-class Hang(BaseException):  # noqa: N818 - no reader may catch it
+class Hang(BaseException):
     """An input took more than :data:`SECONDS` of processor time."""
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818
     """A property does not hold."""
 
 
@@ -113,7 +113,11 @@ def check_reader(case: Case) -> None:
     logging.getLogger().addHandler(heard)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), warnings.catch_warnings(record=True) as warned:
+        with (
+            contextlib.redirect_stderr(said),
+            contextlib.redirect_stdout(said),
+            warnings.catch_warnings(record=True) as warned,
+        ):
             first = read_all(case, folder)
             for item in first if isinstance(first, list) else ():
                 check_item(item)
@@ -216,10 +220,8 @@ def _swarm(folder: Path) -> Any:
 def _override(case: Case) -> None:
     from pipeline.recipe import load_recipe
 
-    try:
+    with contextlib.suppress(UserError):
         load_recipe(ROOT / "recipes/sample.yaml", case.options["set"])
-    except UserError:
-        pass
 
 
 def _condition(case: Case) -> None:
@@ -251,7 +253,10 @@ def _condition(case: Case) -> None:
 def _a_thousand_rows() -> str:
     from pipeline.catalog import condition_columns
 
-    cells = (f"CAST({'repeat(chr(97), (i % 50)::BIGINT)' if kind == 'VARCHAR' else 'i % 2'} AS {kind}) AS {name}" for name, kind in condition_columns().items())
+    cells = (
+        f"CAST({'repeat(chr(97), (i % 50)::BIGINT)' if kind == 'VARCHAR' else 'i % 2'} AS {kind}) AS {name}"
+        for name, kind in condition_columns().items()
+    )
     return f"SELECT {', '.join(cells)} FROM range(1000) t(i)"
 
 
@@ -345,7 +350,7 @@ def _explain(case: Case) -> None:
     from pipeline.report import print_story
 
     folder = Path(tempfile.mkdtemp(prefix="wellmix-fuzz-"))
-    out, store = output()
+    _, store = output()
     try:
         print_story(explain(_damaged_output(case, folder), case.options["id"] or _some_id(), store))
     except UserError:
@@ -381,7 +386,9 @@ TARGETS: dict[str, Target] = {
     "ablation": _yaml("ablation", _ablation, "recipes/ablation/*.yaml"),
     "constitution": _yaml("constitution", _constitution, "recipes/constitutions/*.yaml"),
     "swarm_tables": Target(made.table_cases, lambda case: _parsed(_swarm, case)),
-    "override": Target(lambda: st.lists(made.overrides, max_size=2).map(lambda s: Case("override", {}, {"set": s})), _override),
+    "override": Target(
+        lambda: st.lists(made.overrides, max_size=2).map(lambda s: Case("override", {}, {"set": s})), _override
+    ),
     "condition": Target(lambda: made.conditions.map(lambda sql: Case("condition", {}, {"sql": sql})), _condition),
     "review_import": Target(lambda: made.review_cases(_sheet()), _review),
     "decisions": Target(lambda: made.decision_cases(_decisions()), _read_decisions),

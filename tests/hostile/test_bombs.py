@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from tests.sources.test_epub import GOOD, epub, page
+from tests.sources.test_epub import GOOD, epub
 
 LINE = b'{"t": "the library opens at nine"}\n'
 
@@ -57,16 +57,29 @@ def test_the_ratio_is_an_option_and_small_files_are_free(load):
     assert len(load("jsonl", {"a.jsonl.zst": small}, text="t")) == 30_000
 
 
-@pytest.mark.parametrize("reader", ["csv", "json", "reddit", "mediawiki", "jats", "stackexchange", "warc", "lines", "comparisons", "esconv_tsv"])
+@pytest.mark.parametrize(
+    "reader",
+    ["csv", "json", "reddit", "mediawiki", "jats", "stackexchange", "warc", "lines", "comparisons", "esconv_tsv"],
+)
 def test_every_streaming_reader_refuses_a_bomb(load, reader):
     options = {"csv": {"text": "t"}, "json": {"text": "t"}}.get(reader, {})
-    head = {"csv": b"t\n", "json": b'[{"t": "', "mediawiki": b"<a>", "jats": b"<a>", "stackexchange": b"<posts>\n", "warc": b"WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n"}.get(reader, b"")
-    data = bomb("zst", 68, head + b"\n", b"\n")
+    head = {
+        "csv": b"t\n",
+        "json": b'[{"t": "a"},',
+        "mediawiki": b"<a>",
+        "jats": b"<a>",
+        "stackexchange": b"<posts>\n",
+        "warc": b"WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n",
+    }.get(reader, b"")
+    data = bomb("zst", 68, head + b"\n", b"\0" if reader == "warc" else b"\n")
     found = load(reader, {"a.x.zst": data}, **options)
-    assert [x.reason for x in found if hasattr(x, "reason")][-1:] == ["too_large"], found[:3]
+    # libxml2 has limits of its own, which such a file meets first.
+    assert found[-1].reason == ("invalid_xml" if reader in ("mediawiki", "jats") else "too_large")
 
 
-@pytest.mark.parametrize("reader", ["text", "html", "markdown", "gutenberg", "subtitles", "cnxml", "dialogue_text", "epub"])
+@pytest.mark.parametrize(
+    "reader", ["text", "html", "markdown", "gutenberg", "subtitles", "cnxml", "dialogue_text", "epub"]
+)
 def test_readers_of_whole_files_stop_at_their_limit(load, reader):
     options = {"turn_lines": {"roles": {"a": "user"}}} if reader == "dialogue_text" else {}
     data = zstandard.compress(b" " * (70 << 20))
@@ -86,7 +99,9 @@ def overlapping(count: int) -> bytes:
     for i in range(count):
         name = f"{i}.txt".encode()
         directory += struct.pack("<4sHHHHHHLLLHHHHHLL", b"PK\x01\x02", 20, 20, 0, 8, 0, 0, crc, len(body), 1 << 20, len(name), 0, 0, 0, 0, 0, 0) + name  # fmt: skip
-    return local + directory + struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(local), 0)
+    return (
+        local + directory + struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(local), 0)
+    )
 
 
 def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -166,7 +181,10 @@ def test_footers_that_lie_are_quarantined(measured):
     pq.write_table(pa.table({"t": ["some text"] * 100}), out, compression="none", use_dictionary=False)
     data = out.getvalue()
     (length,) = struct.unpack("<L", data[-8:-4])
-    files = {"long.parquet": data[:-8] + struct.pack("<L", 0xFFFFFF00) + b"PAR1", "cut.parquet": data[: len(data) // 2] + data[-8:]}
+    files = {
+        "long.parquet": data[:-8] + struct.pack("<L", 0xFFFFFF00) + b"PAR1",
+        "cut.parquet": data[: len(data) // 2] + data[-8:],
+    }
     for i in range(0, length, 7):
         # The thrift of the footer with a byte that says something enormous.
         at = len(data) - 8 - length + i

@@ -14,8 +14,31 @@ from sources.errors import UserError
 from tests.hostile.conftest import ROOT
 
 FILES = sorted(path for package in ("sources", "classifiers", "pipeline") for path in (ROOT / package).rglob("*.py"))
-FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle", "xmlrpc", "telnetlib"}
-FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "read_pickle", "unsafe_load", "full_load", "load_all", "system", "popen", "XSLT"}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "shelve",
+    "marshal",
+    "jsonpickle",
+    "xmlrpc",
+    "telnetlib",
+}
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "read_pickle",
+    "unsafe_load",
+    "full_load",
+    "load_all",
+    "system",
+    "popen",
+    "XSLT",
+}
 #: Calls that load a model or data set, and what must stand beside them, word for word.
 SAFE: dict[str, tuple[str, str]] = {
     "np.load": ("allow_pickle", "False"),
@@ -37,19 +60,31 @@ def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
 def problems(path: Path, name: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        modules = (
+            [a.name for a in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
         found += [f"imports {module}" for module in modules if module.partition(".")[0] in FORBIDDEN_MODULES]
     for called, node in calls(path):
         last = called.rpartition(".")[2]
         # x.eval() of a model and re.compile are other things than the built-in functions.
-        if last in FORBIDDEN_CALLS and (called == last or last not in ("eval", "exec", "compile")) and (name, last) not in ALLOWED:
+        if (
+            last in FORBIDDEN_CALLS
+            and (called == last or last not in ("eval", "exec", "compile"))
+            and (name, last) not in ALLOWED
+        ):
             found.append(f"line {node.lineno}: {called}")
         for loader, (option, value) in SAFE.items():
             if called == loader or (("." not in loader or loader == "from_pretrained") and last == loader):
                 given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 if given.get(option) != value:
                     found.append(f"line {node.lineno}: {called} without {option}={value}")
-        if any(keyword.arg == "trust_remote_code" and ast.unparse(keyword.value) != "False" for keyword in node.keywords):
+        if any(
+            keyword.arg == "trust_remote_code" and ast.unparse(keyword.value) != "False" for keyword in node.keywords
+        ):
             found.append(f"line {node.lineno}: {called} trusts remote code")
         if any(keyword.arg == "shell" and ast.unparse(keyword.value) != "False" for keyword in node.keywords):
             found.append(f"line {node.lineno}: {called} through a shell")
@@ -58,7 +93,11 @@ def problems(path: Path, name: str) -> list[str]:
 
 def test_no_module_loads_what_can_run():
     assert len(FILES) > 100
-    assert {path.relative_to(ROOT).as_posix(): told for path in FILES if (told := problems(path, path.relative_to(ROOT).as_posix()))} == {}
+    assert {
+        path.relative_to(ROOT).as_posix(): told
+        for path in FILES
+        if (told := problems(path, path.relative_to(ROOT).as_posix()))
+    } == {}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,21 @@ STEERING = {
     "colour": "\x1b[31mred\x1b[0m", "title": "\x1b]0;owned\x07", "link": "\x1b]8;;http://evil\x1b\\here\x1b]8;;\x1b\\", "clipboard": "\x1b]52;c;ZXZpbA==\x07",
     "clear": "\x1b[2J", "c1": "\x9b2J\x9d0;x\x9c", "return": "fine\rEVIL", "backspace": "a\x08\x08b", "bell": "\x07", "null": "\x00", "direction": "\u202egnp.exe\u2066",
 }  # fmt: skip
-FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1", "'=1", "''=1", "=HYPERLINK(\"http://evil\")", "'quoted", "plain"]
+FORMULAS = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "  =1",
+    "＝1",
+    "'=1",
+    "''=1",
+    '=HYPERLINK("http://evil")',
+    "'quoted",
+    "plain",
+]
 SCRIPTS = [
     "<script>document.title = 'owned'</script>", "</script><script>document.title = 'owned'</script>", "<img src=x onerror=\"document.title='owned'\">",
     "<svg onload=\"document.title='owned'\">", "\u2028document.title='owned'//", "<!--<script>", "${document.title='owned'}", "javascript:document.title='owned'",
@@ -47,7 +61,12 @@ def test_a_terminal_is_never_steered(name):
     table = Table(title=escape(text))
     table.add_column(escape(text))
     table.add_row(escape(text))
-    outputs = [shown(escape(text)), shown(text, markup=False, highlight=False), shown(table), shown(f"[bold]{escape(text)}[/]", soft_wrap=True)]
+    outputs = [
+        shown(escape(text)),
+        shown(text, markup=False, highlight=False),
+        shown(table),
+        shown(f"[bold]{escape(text)}[/]", soft_wrap=True),
+    ]
     for output in outputs:
         for one in "\x1b\x07\x08\x00\r\x9b\x9c\x9d\u202e\u2066":
             assert one not in _without_styles(output), (name, output)
@@ -75,7 +94,14 @@ def test_a_documents_text_does_not_steer_explain(capsys):
     from pipeline.report import print_story
 
     text = "I am \x1b[31mfine\x1b[0m\x1b]0;x\x07 [bold]really[/]"
-    print_story({"document": {"id": text, "origin": text}, "scores": {}, "places": [{"example": text, "form": "x", "split": "y", "principles": [text]}], "text": text})
+    print_story(
+        {
+            "document": {"id": text, "origin": text},
+            "scores": {},
+            "places": [{"example": text, "form": "x", "split": "y", "principles": [text]}],
+            "text": text,
+        }
+    )
     said = capsys.readouterr().err
     assert "\x1b" not in said
     assert "[bold]really[/]" in said
@@ -111,7 +137,9 @@ def test_the_list_of_works_holds_no_formula():
 
     facts = {"title": "=1", "citation": "@x", "takedown": "+1", "homepage": "-1"}
     of = SimpleNamespace
-    pub = of(kind="mix", sources={"a": facts}, tally=of(works=[of(source="a", work="=cmd.txt", rows=3, license="CC0-1.0")]))
+    pub = of(
+        kind="mix", sources={"a": facts}, tally=of(works=[of(source="a", work="=cmd.txt", rows=3, license="CC0-1.0")])
+    )
     _, row = csv.reader(io.StringIO(attribution.attribution_csv(pub)))
     assert [cells.unescape(cell) for cell in row[:4]] == ["a", "=1", "=cmd.txt", "3"]
     assert not [cell for cell in row if cell[:1] in tuple("=+-@")]
@@ -123,7 +151,12 @@ def test_the_list_of_works_holds_no_formula():
 def test_the_data_of_the_review_page_cannot_leave_its_element():
     from pipeline.review.page import page
 
-    made = page("single", {"p": SCRIPTS[0]}, SCRIPTS[2], [{"id": "1", "check": "c", "reviewer": "r", "prompt": text, "reply": text} for text in SCRIPTS]).decode()
+    made = page(
+        "single",
+        {"p": SCRIPTS[0]},
+        SCRIPTS[2],
+        [{"id": "1", "check": "c", "reviewer": "r", "prompt": text, "reply": text} for text in SCRIPTS],
+    ).decode()
     body = made.split('id="data">')[1]
     assert body.index("</script>") == body.index("</script>\n<script>")
     assert "<" not in body[: body.index("</script>")]
@@ -135,9 +168,12 @@ def test_the_data_of_the_review_page_cannot_leave_its_element():
 def test_no_text_runs_in_the_review_page(tmp_path):
     from pipeline.review.page import page
 
-    rows = [{"id": str(i), "check": "c", "reviewer": text, "prompt": text, "reply": text, "context": text} for i, text in enumerate(SCRIPTS)]
+    rows = [
+        {"id": str(i), "check": "c", "reviewer": text, "prompt": text, "reply": text, "context": text}
+        for i, text in enumerate(SCRIPTS)
+    ]
     path = tmp_path / "review.html"
-    path.write_bytes(page("single", {"p": text for text in SCRIPTS[:1]}, "\n".join(SCRIPTS), rows))
+    path.write_bytes(page("single", {"p": SCRIPTS[0]}, "\n".join(SCRIPTS), rows))
     made = chromium.Browser(tmp_path)
     try:
         made.open(path)
@@ -163,5 +199,10 @@ def test_samples_on_a_dataset_card_are_code_or_escaped(text):
     examples = _examples(SimpleNamespace(samples=[sample], default="messages"))  # type: ignore[arg-type]
     for written in (f"| a |\n|---|\n| {cell(text)} |\n", linked("a", text), examples):
         tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(written)
-        found = [t for token in tokens for t in [token, *(token.children or [])] if t.type in ("html_block", "html_inline", "link_open")]
+        found = [
+            t
+            for token in tokens
+            for t in [token, *(token.children or [])]
+            if t.type in ("html_block", "html_inline", "link_open")
+        ]
         assert found == [], written

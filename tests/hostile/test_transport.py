@@ -23,9 +23,11 @@ FORMATS = {
     "mediawiki": b"<mediawiki>" + b"<page/>" * 90_000, "jats": b"<a>" + b"<b/>" * 90_000, "json": b"[" + b"{},\n" * 90_000,
     "warc": b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: 900000\r\n\r\n" + b"a" * 500_000,
 }  # fmt: skip
-OPTIONS = {"dialogue_text": {"turn_lines": {"roles": {"a": "user"}}}} | {
-    name: {"text": "t"} for name in ("archive", "json", "jsonl", "lines", "parquet", "xlsx")
-} | {"csv": {"text": "t", "columns": ["t"]}}
+OPTIONS = (
+    {"dialogue_text": {"turn_lines": {"roles": {"a": "user"}}}}
+    | {name: {"text": "t"} for name in ("archive", "json", "jsonl", "lines", "parquet", "xlsx")}
+    | {"csv": {"text": "t", "columns": ["t"]}}
+)
 
 
 class _Failing(io.BytesIO):
@@ -58,13 +60,23 @@ def failing(monkeypatch):
 
 
 @pytest.mark.parametrize("reader", sorted(set(READERS) - {"huggingface"}))
-@pytest.mark.parametrize("error", [ConnectionResetError(errno.ECONNRESET, "reset"), TimeoutError(), ValueError("odd"), EOFError(), None])
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(errno.ECONNRESET, "reset"), TimeoutError(), ValueError("odd"), EOFError(), None]
+)
 def test_no_reader_takes_a_lost_connection_for_a_broken_file(failing, reader, error):
     data = FORMATS.get(reader, LINES)
     cls = get_reader(reader)
     made = cls(cls.Options(**OPTIONS.get(reader, {})))
     with pytest.raises(OSError) as raised:
-        found = list(made.read(Split((failing("a.opf" if reader == "standardebooks" else "a.txt", data, error),), 0, 1 if reader == "reddit" else None)))
+        found = list(
+            made.read(
+                Split(
+                    (failing("a.opf" if reader == "standardebooks" else "a.txt", data, error),),
+                    0,
+                    1 if reader == "reddit" else None,
+                )
+            )
+        )
         assert not [item for item in found if isinstance(item, Bad)]
     assert isinstance(raised.value, TransportError)
     assert raised.value.filename.startswith("memory://")
@@ -103,7 +115,10 @@ def test_a_disk_that_fails_is_no_broken_file(tmp_path, monkeypatch):
 def test_an_error_says_which_file_and_survives_the_way_from_a_worker(failing):
     import pickle
 
-    with pytest.raises(TransportError) as raised, open_binary(failing("a.txt", LINES, ConnectionResetError(104, "reset"))) as file:
+    with (
+        pytest.raises(TransportError) as raised,
+        open_binary(failing("a.txt", LINES, ConnectionResetError(104, "reset"))) as file,
+    ):
         file.read()
     again = pickle.loads(pickle.dumps(raised.value))
     assert (again.filename, again.strerror) == (raised.value.filename, "cannot read the file to its end: reset")

@@ -1,4 +1,4 @@
-"""Recipes, cards and constitutions of strangers: YAML that explodes, paths that climb, patterns that never end, conditions that reach out."""
+"""Recipes, cards and constitutions of strangers: YAML that explodes, paths that climb, patterns without end, conditions that reach out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from sources.readers.fields import Derive
 from sources.yaml_text import NotYaml, load_yaml
 from tests.hostile.conftest import ROOT
 
-LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
+)
 
 
 # -- YAML ------------------------------------------------------------------------------------------------------------------------------
@@ -111,7 +113,7 @@ def test_members_with_paths_that_climb_are_names_and_nothing_is_unpacked(load, t
     from tests.hostile.test_bombs import zipped
 
     names = ["../up.txt", "/abs.txt", "C:\\win.txt", "a/../../b.txt", "link.txt"]
-    data = zipped({name: b"some words" for name in names})
+    data = zipped(dict.fromkeys(names, b"some words"))
     archive = tmp_path / "in" / "x.zip"
     archive.parent.mkdir()
     archive.write_bytes(data)
@@ -119,11 +121,14 @@ def test_members_with_paths_that_climb_are_names_and_nothing_is_unpacked(load, t
         info = zipfile.ZipInfo("evil-link")
         info.external_attr = 0o120777 << 16
         file.writestr(info, "/etc/passwd")
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     found = load("archive", {"in/x.zip": archive.read_bytes()})
-    assert {item.key.partition("#")[2] for item in found} == {*(name.replace("\\", "/") if "/" in name else name for name in names), "evil-link"}
+    assert {item.key.partition("#")[2] for item in found} == {
+        *(name.replace("\\", "/") if "/" in name else name for name in names),
+        "evil-link",
+    }
     assert "root:" not in repr(found)
-    assert {path for path in tmp_path.rglob("*")} == before
+    assert set(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "/etc", "..", "a\nb", "a\x1b[31m", "", "-x"])
@@ -159,7 +164,11 @@ def test_patterns_that_would_backtrack_take_no_longer_than_their_text(load, patt
 
 @pytest.mark.parametrize("pattern", ["(?=a)", r"(a)\1", "(?<!a)b", "(", "a{5000}", "(?P<n>a)(?P=n)"])
 def test_patterns_that_need_backtracking_are_refused_when_the_card_is_read(pattern):
-    for make in (lambda: Derive(column="a", match=pattern), lambda: ArchiveOptions(block_start=pattern), lambda: ArchiveOptions(substitute=[(pattern, "")])):
+    for make in (
+        lambda: Derive(column="a", match=pattern),
+        lambda: ArchiveOptions(block_start=pattern),
+        lambda: ArchiveOptions(substitute=[(pattern, "")]),
+    ):
         with pytest.raises(ValueError, match="RE2"):
             make()
 
@@ -170,7 +179,9 @@ def test_replacements_that_double_are_stopped(load):
     doubling = [["a", "bb"], ["b", "aa"]] * 20
     (bad,) = load("archive", {"a.zip": zipped({"a.txt": b"a"})}, substitute=doubling, max_member_bytes=1 << 16)
     assert bad.reason == "too_large"
-    (bad,) = load("jsonl", {"a.jsonl": b'{"t": "a"}'}, text="t", replace={chr(97 + i): chr(98 + i) * 4 for i in range(20)})
+    (bad,) = load(
+        "jsonl", {"a.jsonl": b'{"t": "a"}'}, text="t", replace={chr(97 + i): chr(98 + i) * 4 for i in range(20)}
+    )
     assert bad.reason == "too_large"
 
 
@@ -219,7 +230,12 @@ def test_conditions_that_speak_of_a_row_are_taken(condition):
 
 def test_what_a_condition_may_call_is_there_and_steady():
     with duckdb.connect() as con:
-        known = {name for (name,) in con.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'CONSISTENT' OR stability IS NULL").fetchall()}
+        known = {
+            name
+            for (name,) in con.execute(
+                "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'CONSISTENT' OR stability IS NULL"
+            ).fetchall()
+        }
     # Operators that the parser writes in other ways, and words that are syntax.
     assert sorted(name for name in FUNCTIONS - known if name[0].isalpha()) == []
 
@@ -239,7 +255,11 @@ def test_the_databases_that_run_them_are_sealed(tmp_path):
             with pytest.raises(duckdb.Error):
                 con.execute(query)
     with connect(tmp_path / "store", "200MB", 1) as con:
-        for query in ("INSTALL spatial FROM community", "SET memory_limit = '10GB'", "SELECT * FROM 'https://example.org/a.parquet'"):
+        for query in (
+            "INSTALL spatial FROM community",
+            "SET memory_limit = '10GB'",
+            "SELECT * FROM 'https://example.org/a.parquet'",
+        ):
             with pytest.raises((duckdb.Error, OSError)):
                 con.execute(query)
 

@@ -11,7 +11,9 @@ from sources.document import Record
 from tests.hostile.test_bombs import zipped
 from tests.sources import test_epub, test_jats, test_mediawiki, test_stackexchange
 
-LAUGHS = "<!DOCTYPE r [<!ENTITY l0 'ha'>" + "".join(f"<!ENTITY l{i} '{f'&l{i - 1};' * 10}'>" for i in range(1, 10)) + "]>"
+LAUGHS = (
+    "<!DOCTYPE r [<!ENTITY l0 'ha'>" + "".join(f"<!ENTITY l{i} '{f'&l{i - 1};' * 10}'>" for i in range(1, 10)) + "]>"
+)
 QUADRATIC = f"<!DOCTYPE r [<!ENTITY l9 '{'a' * 100_000}'>]>"
 FILE = '<!DOCTYPE r [<!ENTITY l9 SYSTEM "file:///etc/passwd">]>'
 PARAMETER = '<!DOCTYPE r [<!ENTITY % x SYSTEM "@URL@/x.dtd"> %x;]>'
@@ -44,8 +46,14 @@ def server():
 def documents(dtd: str, words: str) -> dict[str, tuple[str, bytes, dict]]:
     """A document of each format with the DTD before and ``words`` in its text."""
     article = test_jats.article(7, body=f"<sec><p>{words * 20} {test_jats.PROSE}</p></sec>")
-    page = test_mediawiki.dump(test_mediawiki.page(1, "@HERE@ " + test_mediawiki.PERSON)).decode().replace("@HERE@", words * 20)
-    row = test_stackexchange.row(3, 1, "@HERE@", Title="T").replace("@HERE@", words.replace("<", "&lt;"))
+    page = (
+        test_mediawiki.dump(test_mediawiki.page(1, "@HERE@ " + test_mediawiki.PERSON))
+        .decode()
+        .replace("@HERE@", words * 20)
+    )
+    row = test_stackexchange.row(3, 1, "@HERE@", Title="T").replace(
+        "@HERE@", words.replace("<", "&lt;").replace('"', "&quot;")
+    )
     chapter = test_epub.page(f"{words * 20} {test_epub.TEXT}")
     module = f'<document xmlns="http://cnx.rice.edu/cnxml"><title>T</title><content><para>{words * 20} {test_epub.TEXT}</para></content></document>'
     return {
@@ -54,7 +62,11 @@ def documents(dtd: str, words: str) -> dict[str, tuple[str, bytes, dict]]:
         "stackexchange": ("Posts.xml", f"<posts>\n{dtd}{row}\n</posts>".encode(), {}),
         "cnxml": ("m1/index.cnxml", (dtd + module).encode(), {}),
         "standardebooks": ("b/src/epub/text/a.xhtml", (dtd + chapter).encode(), {}),
-        "epub": ("a.epub", zipped({n: t.encode() for n, t in {**test_epub.GOOD, "OPS/text/a.xhtml": dtd + chapter}.items()}), {}),
+        "epub": (
+            "a.epub",
+            zipped({n: t.encode() for n, t in {**test_epub.GOOD, "OPS/text/a.xhtml": dtd + chapter}.items()}),
+            {},
+        ),
         "html": ("a.html", (dtd + chapter).encode(), {"extract": "all"}),
     }
 
@@ -77,5 +89,5 @@ def test_no_entity_is_expanded_and_nothing_is_fetched(load, server, reader, atta
 def test_nothing_is_included(load, reader):
     name, data, options = documents("", INCLUDE)[reader]
     found = load(reader, {name: data}, **options)
-    assert any(isinstance(item, Record) for item in found)
+    assert any(isinstance(item, Record) for item in found) or [item.reason for item in found] == ["invalid_xml"]
     assert "root:" not in repr(found)
