@@ -51,8 +51,8 @@ def print_forgotten(done: Forgotten) -> None:
 def print_status(told: dict[str, Any]) -> None:
     """Requests, and outputs that have to be made again."""
     table = Table(box=None, pad_edge=False)
-    for name in ("tombstone", "what", "date", "dropped here", "with copies", "in this store", "reason"):
-        table.add_column(name, justify="right" if name in ("dropped here", "with copies") else "left", overflow="fold")
+    for name in ("tombstone", "what", "date", "dropped here", "by its ids and texts", "in this store", "reason"):
+        table.add_column(name, justify="right" if "dropped" in name or "by" in name else "left", overflow="fold")
     for row in told["tombstones"]:
         what = row["kind"] + (f" ({row['source']})" if row["source"] else "")
         table.add_row(

@@ -72,7 +72,7 @@ def prose(seed: int, words: int) -> str:
     return "I think that it was good. ".join(lines)
 
 
-#: What the person wrote in ``circle``; the mirror has it twice.
+#: What the person wrote in ``circle``; the mirror has it twice, and somebody quotes a part of it in a thread.
 OWN = prose(31, 60)
 #: What they said in a thread of others.
 SAID = prose(32, 30)
@@ -104,6 +104,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(30)
     ]
     threads[5]["posts"].append({"by": "supporter", "user": HANDLE, "text": SAID})  # type: ignore[attr-defined]
+    quoting = {"by": "supporter", "user": "writer_1", "text": " ".join(OWN.split()[10:50])}
+    threads[9]["posts"].append(quoting)  # type: ignore[attr-defined]
     write(folder, "threads/a.jsonl", threads)
     stories = [
         {"id": f"s{i}", "user": f"teller_{i}", "text": "\n\n".join(prose(600 + 9 * i + k, 80) for k in range(4))}

@@ -20,7 +20,7 @@ from pipeline.forget.apply import begin
 from pipeline.forget.command import forget, prove_all, status
 from pipeline.forget.lineage import Graph
 from pipeline.forget.outputs import outdated
-from pipeline.forget.tombstones import add_tombstones, load_tombstones, tombstones_file
+from pipeline.forget.tombstones import add_tombstones, load_tombstones, tombstone, tombstones_file
 from pipeline.run import ingest_missing
 from pipeline.store import Store
 from sources.card import load_card
@@ -62,9 +62,10 @@ def test_an_author_goes_with_all_copies_and_nothing_else_is_touched(there: Path,
 
     expected = {document_id("circle", "c7"), document_id("circle", "c8"), document_id("threads", "t5")}
     expected |= {document_id("mirror", "m3"), document_id("mirror", "m4"), document_id("mirror", "m4", 1)}
+    expected.add(document_id("threads", "t9"))
     assert gone(before, there / "store") == expected
     assert document_id("mirror", "m5") in rows(there / "store"), "the same short sentence is somebody else's"
-    assert (done.known, done.applied.documents, done.applied.shards) == (3, 6, 3)
+    assert (done.known, done.applied.documents, done.applied.shards) == (3, 7, 3)
     assert [one.folder for one in done.outputs] == [there / "out"]
     line = tombstones_file().read_text()
     assert HANDLE not in line and not any(
@@ -133,6 +134,14 @@ def test_a_document_goes_with_all_its_pieces_and_comes_back_with_its_line(
     assert rows(there / "store") == before and files(there / "out") == out
 
 
+def test_an_id_alone_takes_all_pieces(there: Path) -> None:
+    before = rows(there / "store")
+    # as somebody recorded it whose store cuts at another length, or holds nothing
+    add_tombstones([tombstone("id", "2026-05-04", "request 6", ids=[document_id("stories", "s4")])])
+    begin(Store(there / "store"))
+    assert gone(before, there / "store") == {document_id("stories", "s4", n) for n in range(4)}
+
+
 def test_a_source_goes_whole_and_the_gate_says_so(there: Path, mix: Mix) -> None:
     before = rows(there / "store")
     forget(there / "store", source="mirror", reason="its licence was withdrawn", date="2026-05-04")
@@ -190,7 +199,7 @@ def test_killed_anywhere_it_goes_on(
             forget(there / "store", author=HANDLE, reason="request 1")
     assert len(load_tombstones()) == 4, "the request is recorded before anything is touched"
     begin(Store(there / "store"))
-    assert len(gone(before, there / "store")) == 6
+    assert len(gone(before, there / "store")) == 7
     graph = Graph(Store(there / "store"))
     lost = {key for one in graph.artifacts.values() for key in one.inputs or () if key not in graph.artifacts}
     assert not lost, "nothing is left of what was made of what is gone"
@@ -332,7 +341,7 @@ def test_exit_codes(there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     store = ["--store", str(there / "store")]
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{HANDLE}\n"))
     assert call("forget", "--author", "-", "--reason", "request 1", "--json", *store) == 0
-    assert json.loads(capsys.readouterr().out)["documents"] == 6
+    assert json.loads(capsys.readouterr().out)["documents"] == 7
     assert call("forget", "--prove", "--json", *store) == 1, "the output was made before"
     assert json.loads(capsys.readouterr().out)["traces"] > 0
     assert call("forget", "--status", *store) == 0 and "request 1" in capsys.readouterr().err
