@@ -222,6 +222,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="work below this folder [default: a temporary one]")
     options = parser.parse_args()
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="wellmix-kill-", dir=options.folder))
     killer = Killer(options.command, folder, options.seed)
     print(f"undisturbed: {killer.empty.seconds:.1f} s; {', '.join(killer.empty.stages)}", flush=True)
