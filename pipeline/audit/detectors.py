@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import phonenumbers
 import polars as pl
@@ -496,9 +496,10 @@ def _detect_secrets() -> Iterator[Detector]:
         from detect_secrets.plugins.base import RegexBasedDetector
     except ImportError:
         return
+    plugins: list[Any] = list(get_mapping_from_secret_type_to_class().values())
     patterns = [
         pattern
-        for plugin in get_mapping_from_secret_type_to_class().values()
+        for plugin in plugins
         if issubclass(plugin, RegexBasedDetector) and plugin.__name__ not in ("KeywordDetector", "IPPublicDetector")
         for pattern in plugin().denylist
     ]

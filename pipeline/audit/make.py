@@ -397,7 +397,7 @@ def _look_at_batch(job: _Job, batch: Batch, search: Search | None, seen: Seen) -
             if surface == BY_PRODUCTS and text[hit.start : hit.end].lower() in job.public:
                 continue
             published = bool(batch.sources) and batch.sources[row] in job.published and hit.kind in _KEPT_IN_PUBLISHED
-            key = (surface, hit.kind, hit.detector, "possible" if published else hit.grade)
+            key: Key = (surface, hit.kind, hit.detector, "possible" if published else hit.grade)
             seen.hits[key] += 1
             with_hit[key].add(row)
             if key[3] == "certain":
@@ -405,8 +405,8 @@ def _look_at_batch(job: _Job, batch: Batch, search: Search | None, seen: Seen) -
             if len(seen.places[key]) < KEPT:
                 place = _place(job.part, batch, column, hit.row) | {"start": hit.start, "length": hit.end - hit.start}
                 seen.places[key].append(place | ({"shape": shape(text, hit)} if job.shapes else {}))
-    for key, rows in with_hit.items():
-        seen.documents[key] += len(rows)
+    for found, rows in with_hit.items():
+        seen.documents[found] += len(rows)
     seen.certain[surface] += len(certain)
     if batch.sources:
         seen.by_source.update((surface, batch.sources[row]) for row in certain)
