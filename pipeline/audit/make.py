@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.audit.canaries import Canary, Search, load_key
-from pipeline.audit.detectors import KINDS, Grade, Hit, find
+from pipeline.audit.detectors import KINDS, Hit, find
 from pipeline.audit.read import BY_PRODUCTS, Batch, Column, Part, batches, blocks, count_rows, parts
 from pipeline.curate.baselines import wilson
 from sources.card import load_cards
@@ -397,8 +397,7 @@ def _look_at_batch(job: _Job, batch: Batch, search: Search | None, seen: Seen) -
             if surface == BY_PRODUCTS and text[hit.start : hit.end].lower() in job.public:
                 continue
             published = bool(batch.sources) and batch.sources[row] in job.published and hit.kind in _KEPT_IN_PUBLISHED
-            grade: Grade = "possible" if published else hit.grade
-            key: Key = (surface, hit.kind, hit.detector, grade)
+            key: Key = (surface, hit.kind, hit.detector, "possible" if published else hit.grade)
             seen.hits[key] += 1
             with_hit[key].add(row)
             if key[3] == "certain":
@@ -406,8 +405,8 @@ def _look_at_batch(job: _Job, batch: Batch, search: Search | None, seen: Seen) -
             if len(seen.places[key]) < KEPT:
                 place = _place(job.part, batch, column, hit.row) | {"start": hit.start, "length": hit.end - hit.start}
                 seen.places[key].append(place | ({"shape": shape(text, hit)} if job.shapes else {}))
-    for which, rows in with_hit.items():
-        seen.documents[which] += len(rows)
+    for found, rows in with_hit.items():
+        seen.documents[found] += len(rows)
     seen.certain[surface] += len(certain)
     if batch.sources:
         seen.by_source.update((surface, batch.sources[row]) for row in certain)
