@@ -244,6 +244,8 @@ class _watch:  # noqa: N801 - used as a with-statement
         self._thread.join()
         self._progress.update(self._label, self._done())
         self._progress.finish(self._label, failed=error[0] is not None)
+        if interrupt.requested():  # whatever came up is of the unwinding, as a pool's helper that is gone
+            raise KeyboardInterrupt from None
         if self._lost:
             raise ChildProcessError(_LOST) from None
 
@@ -261,6 +263,7 @@ class _watch:  # noqa: N801 - used as a with-statement
             self._progress.update(self._label, self._done())
             workers.update(multiprocess.active_children())
             # a pool ends workers with SIGTERM; 255 is said where the process they are forked from was killed
-            if not self._lost and any(w.exitcode not in (None, 0, -signal.SIGTERM) for w in workers):
+            ended = any(w.exitcode not in (None, 0, -signal.SIGTERM) for w in workers)
+            if ended and not self._lost and not interrupt.requested():
                 self._lost = True
                 interrupt.stop_main(f"error: {_LOST}; the same command goes on from here")

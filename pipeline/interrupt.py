@@ -67,10 +67,11 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.set_wakeup_fd(wakeup)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        os.close(write)
+        if not _requested:  # else the process is leaving, and may still wait for something at its exit
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(write)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

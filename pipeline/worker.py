@@ -5,10 +5,21 @@ calls up from their cache. Nothing here may start a pool of threads (polars woul
 """
 
 import signal
+import sys
+from types import TracebackType
 
 # Ctrl-C reaches every process of a terminal; the main one stops the run and its workers, so these have nothing to say about it, not
 # even while they load.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _unless_main_is_gone(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A worker that is being born when the main process leaves fails at what that one took with it, and has nothing to say about it."""
+    if not issubclass(kind, EOFError | FileNotFoundError | ConnectionError):
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _unless_main_is_gone
 
 import pyarrow as pa  # noqa: E402
 
