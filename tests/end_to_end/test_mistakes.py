@@ -28,7 +28,7 @@ from pipeline import cli
 from pipeline.store import Store
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands if command.callback]
+COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback]
 
 #: Stands in every text that must not be shown or listed.
 SECRET = "quillfeather"
