@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from classifiers.taxonomy import FACETS, STANCE
 from pipeline.attributes import SHARD_FIELDS, read_documents
@@ -121,6 +122,16 @@ def _of_outputs(places: pa.Table, outputs: list[list[Any]]) -> pa.Table:
     return places.filter(pa.array(wanted))
 
 
+def _shards_of(plan: Path, outputs: list[list[Any]]) -> list[int]:
+    """The shards of documents that have rows in the given output shards."""
+    found: set[int] = set()
+    with pq.ParquetFile(plan) as file:
+        for group in range(file.num_row_groups):
+            places = file.read_row_group(group, columns=["shard", "split", "out"], use_threads=False)
+            found.update(pc.unique(_of_outputs(places, outputs)["shard"]).to_pylist())
+    return sorted(found)
+
+
 class GatherStep(Step):
     """Writes one output shard in every format asked for."""
 
@@ -187,8 +198,7 @@ def run_emit(
     if not todo:
         return keys
     numbers = [[o["split"], o["out"]] for o, _ in todo]
-    places = read(store.path("plan", plan) / "plan.parquet", ["shard", "split", "out"])
-    used = sorted(pc.unique(_of_outputs(places, numbers)["shard"]).to_pylist())
+    used = _shards_of(store.path("plan", plan) / "plan.parquet", numbers)
     # what is picked depends on which shards are to be written, and so does its key
     parts = [make_key("scatter", EMIT_VERSION, plan=plan, outputs=numbers, shard=shard) for shard in used]
     parts_of = [
