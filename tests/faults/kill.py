@@ -77,7 +77,7 @@ class Undisturbed:
         seen: dict[str, list[float]] = {}
         while run.runs():
             seen.setdefault(self.place.stage(), []).append(run.seconds)
-            time.sleep(0.001)
+            time.sleep(0.01)
         code = run.end()
         if code:
             raise SystemExit(f"the undisturbed run failed with {code}: {run.err()}")

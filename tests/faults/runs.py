@@ -163,7 +163,7 @@ class Run:
     def runs(self) -> bool:
         return self.process.poll() is None
 
-    def until(self, met: Callable[[], object], timeout: float = 600, pause: float = 0.002) -> bool:
+    def until(self, met: Callable[[], object], timeout: float = 600, pause: float = 0.01) -> bool:
         """Wait until something is so; False if the run ended first.
 
         :param pause: seconds between looks.
