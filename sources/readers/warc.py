@@ -27,6 +27,8 @@ logging.getLogger("warcio").setLevel(logging.CRITICAL)
 
 _HTML = ("text/html", "application/xhtml+xml")
 _TEXT = ("text/plain",)
+#: Longest line between records, in bytes.
+_HEADER = 1 << 20
 #: Words by which a page says that it is not to be indexed or used to train models.
 _OPT_OUT = frozenset({"noindex", "none", "noai", "noimageai", "noml"})
 
@@ -144,6 +146,18 @@ class _Archive(ArchiveIterator):
     """warcio's iterator without its messages on stderr; what they say is in ``err_count``."""
 
     INC_RECORD = ""
+
+    def __init__(self, source: _Source, **options: Any) -> None:
+        super().__init__(source, **options)
+        # warcio reads a header's line however long it is, and copies what it has with every block it adds.
+        self._read_line = self.reader.readline
+        self.reader.readline = self._bounded
+
+    def _bounded(self, length: int | None = None) -> bytes:
+        line = self._read_line(min(length or _HEADER, _HEADER))
+        if len(line) > _HEADER // 16 and not line.endswith(b"\n"):
+            raise ArchiveLoadFailed("a line of a header has no end")
+        return line
 
 
 class _Source:

@@ -445,7 +445,7 @@ def test_mistake_in_a_card(tiny: Corpus, run: Run, old: str, new: str, expected:
             ["cannot list file:///nowhere/a.jsonl: No such file", "card tiny: where.url"],
         ),
         ("{url: 'file:///nowhere/*.jsonl'}", ["no file matches file:///nowhere/*.jsonl", "card tiny: where.url"]),
-        ("{url: 's9://bucket/*.jsonl'}", ["cannot list s9://bucket/*.jsonl", "Protocol not known"]),
+        ("{url: 's9://bucket/*.jsonl'}", ["url 's9://bucket/*.jsonl'", "does not read 's9'"]),
     ],
 )
 def test_place_that_cannot_be_read(

@@ -45,7 +45,7 @@ read(folder / "warm", reader, {"nothing": b""}, **options)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = read(folder / "out", reader, {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}, **options)
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(json.dumps([[getattr(i, "reason", "record") for i in found][:50], grown >> 10]))
+print(json.dumps([[getattr(i, "reason", "record") for i in found][-60:], grown >> 10]))
 """
 
 

@@ -21,7 +21,7 @@ LINES = b"".join(b'{"t": "line %d"}\n' % i for i in range(20_000))
 FORMATS = {
     "archive": b"PK\x03\x04" + b"\0" * 500_000, "parquet": b"PAR1" + b"\0" * 500_000, "xlsx": b"PK\x03\x04" + b"\0" * 500_000,
     "mediawiki": b"<mediawiki>" + b"<page/>" * 90_000, "jats": b"<a>" + b"<b/>" * 90_000, "json": b"[" + b"{},\n" * 90_000,
-    "warc": b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: 900000\r\n\r\n" + b"a" * 500_000,
+    "warc": b"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 900000\r\n\r\n" + b"a" * 500_000,
 }  # fmt: skip
 OPTIONS = (
     {"dialogue_text": {"turn_lines": {"roles": {"a": "user"}}}}
