@@ -8,7 +8,9 @@ import errno
 import os
 import resource
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from sources.readers._io import slurp
 from sources.readers.base import FileRef
 from tests.faults.conftest import Disk
 from tests.faults.corpus import Tiny, invoke
-from tests.faults.runs import Place, contents
+from tests.faults.runs import ROOT, Place, contents
 
 Wanted = dict[str, str]
 
@@ -337,3 +339,37 @@ def test_reading_what_was_written(tiny: Tiny) -> None:
     assert len(list(tiny.store.glob("documents/??/*"))) == 3
     assert pq.read_metadata(tiny.out / "parquet/train/00000.parquet").num_rows > 10
     assert invoke("mix", tiny.recipe, "--store", tiny.store, "--out", tiny.out) == 0
+
+
+_KILLED_AT_RENAME = """
+import os, signal, sys
+import pipeline.output
+from pipeline import cli
+seen, rename = [0], os.rename
+def counted(source, target):
+    if os.path.dirname(target) == os.environ["BESIDE"]:
+        seen[0] += 1
+        if seen[0] == int(os.environ["AT"]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, target)
+os.rename = counted
+cli.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [1, 2])
+def test_killed_while_the_output_is_replaced(tiny: Tiny, wanted: Wanted, at: int) -> None:
+    """Too short a moment for random kills: before the old folder is moved away, and between that and the new one's coming."""
+    arguments = ["mix", tiny.recipe, "--store", tiny.store, "--out", tiny.out, "--workers", "1"]
+    assert invoke(*arguments, "--set", "budget=9_000") == 0
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED_AT_RENAME, *map(str, arguments)],
+        env=os.environ | {"BESIDE": str(tiny.folder), "AT": str(at), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert tiny.out.exists() == (at == 1)
+    assert Place(tiny.folder).left() != []
+    whole(tiny, wanted)
