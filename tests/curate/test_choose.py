@@ -128,7 +128,9 @@ def test_caps_always_hold_and_nothing_is_chosen_twice(rows, size, quotas):
     assert chosen.sum() <= size
     for limit in limits:
         if limit.at_most < 1:
-            assert chosen[limit.members].sum() <= max(1, limit.at_most * chosen.sum() + 1e-6)  # as exact as the solver is
+            assert chosen[limit.members].sum() <= max(
+                1, limit.at_most * chosen.sum() + 1e-6
+            )  # as exact as the solver is
     if not limits:
         assert chosen.sum() == min(rows, size)
 
