@@ -177,7 +177,7 @@ class _watch:  # noqa: N801 - used as a with-statement
 
     def _follow(self) -> None:
         workers: set[Any] = set()
-        while not self._stop.wait(0.2):
+        while not self._stop.wait(0.05):  # often, for a pool forgets a dead worker at once
             self._progress.update(self._label, self._done())
             workers.update(multiprocess.active_children())
             # a pool ends workers with SIGTERM; 255 is said where the process they are forked from was killed
