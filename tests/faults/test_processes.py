@@ -37,7 +37,7 @@ def test_stopped_and_killed_workers(killer: Killer) -> None:
         run.workers()[0].suspend()
         assert stop(run, signal.SIGTERM, limit=LIMIT)[1] == []
         run = Run(at, MIX.line(at))
-        assert run.until(lambda: len(run.workers()) == 2, pause=0.1)
+        assert run.until(lambda: at.stage() in ("ingest", "attributes"))
         victim = run.workers()[0]
         assert kill_worker(run, victim, limit=LIMIT)[1] == []
         finish(MIX, at)
