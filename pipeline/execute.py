@@ -259,11 +259,8 @@ class _watch:  # noqa: N801 - used as a with-statement
 
     def _follow(self) -> None:
         workers: set[Any] = set()
-<<<<<<< HEAD
-        while not self._stop.wait(5.0 if self._far else 0.2):
-=======
-        while not self._stop.wait(0.05):  # often, for a pool forgets a dead worker at once
->>>>>>> 3a30087910391b8e53515c4900603711f334a768
+        # often, for a pool forgets a dead worker at once
+        while not self._stop.wait(5.0 if self._far else 0.05):
             self._progress.update(self._label, self._done())
             workers.update(multiprocess.active_children())
             # a pool ends workers with SIGTERM; 255 is said where the process they are forked from was killed
