@@ -217,7 +217,8 @@ def run_shards(
     """
     if tasks:
         # compiles the vocabulary on its very first use, once and not in every worker
-        load_tokenizer(tokenizer).count(pa.array(["x"]))
+        with progress.timed("prepare"):
+            load_tokenizer(tokenizer).count(pa.array(["x"]))
     source: Callable[[dict[str, Any]], str] = lambda task: task["card"]["name"]  # noqa: E731
     run_step(step, store, tasks, workers=workers, progress=progress, label=label, weight=_task_bytes, group=source)
 

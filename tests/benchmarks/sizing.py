@@ -3,8 +3,8 @@
 It reads the results of :mod:`tests.benchmarks.scale` and prints, in Markdown, the figures of ``pipeline/SIZING.md``; ``--write`` puts
 them between the marks of that page, so that no figure in it is typed by hand. The rules, which the page explains:
 
-- CPU of a stage grows from the largest size measured with the exponent seen between the two largest, taken as 1 to :data:`STEEPEST`.
-  Workers' CPU can be divided among machines, the main process's cannot;
+- CPU of a stage grows by what the documents between the two largest sizes took, with the exponent seen between these sizes where it is
+  above 1, at most :data:`STEEPEST`. Workers' CPU can be divided among machines, the main process's cannot;
 - memory, disk and files grow by what a document more took between the two largest sizes;
 - traffic is what each step reads and writes, by the bytes a document takes in each kind of artifact.
 """
@@ -24,6 +24,10 @@ from tests.benchmarks.scale import STAGES, slope, table
 TARGETS = {100_000_000: 64, 10_000_000_000: 4_096}
 #: Exponents above it are noise of small sizes.
 STEEPEST = 1.2
+#: MB: below it the main process's memory is DuckDB's still, which is bounded (the recipe's ``memory``).
+DUCKDB = 2_000
+#: While workers ingest, the main process looks what is done: that goes by the clock, not by documents.
+WATCHING = ("documents", "main")
 #: Raw bytes of a task, the default of ``ingest.shard_bytes``.
 TASK_BYTES = 32 << 20
 #: Step -> kinds of artifacts it reads and writes; ``input``, ``passing`` (between steps) and ``output`` are not kept in the store.
@@ -55,7 +59,11 @@ class Model:
 
     def cpu(self, stage: str, who: str, documents: int) -> float:
         """CPU seconds of a stage in the main process or in the others."""
-        return self.last["stages"][stage][who] * (documents / self.last["documents"]) ** self.exponent(stage, who)
+        if (stage, who) == WATCHING:
+            return 0.0
+        used = lambda row: row["stages"][stage][who]  # noqa: E731
+        grown = self.last["documents"] * ((documents / self.last["documents"]) ** self.exponent(stage, who) - 1)
+        return used(self.last) + self.each(used) * grown
 
     def each(self, value: Any) -> float:
         """What one document more took."""
@@ -150,7 +158,9 @@ def _targets(model: Model) -> str:
                 label = f"- {stage}, {told} (exponent {model.exponent(stage, who):.2f})"
                 line(label, lambda n, _, s=stage, w=who: f"{model.cpu(s, w, n) / 3600:,.1f}")
     line("memory of a worker, GB", lambda n, _: f"{model.last['peaks']['worker'] / 1e3:,.1f}")
-    line("memory of the main process, GB", lambda n, _: f"{model.at(lambda row: row['peaks']['main'], n) / 1e3:,.1f}")
+    main = lambda row: row["peaks"]["main"]  # noqa: E731
+    small = main(model.last) < DUCKDB
+    line("memory of the main process, GB", lambda n, _: "not told" if small else f"{model.at(main, n) / 1e3:,.1f}")
     line("store when done, TB", lambda n, _: f"{model.at(kept, n) / 1e12:,.2f}")
     line("between steps, peak, TB", lambda n, _: f"{model.at(passing, n) / 1e12:,.2f}")
     line("output, TB", lambda n, _: f"{model.at(lambda row: row['output']['bytes'], n) / 1e12:,.2f}")

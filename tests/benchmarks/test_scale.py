@@ -105,6 +105,8 @@ def test_other_sizes_follow_from_those_measured() -> None:
     assert slope(rows, lambda r: r["stages"]["plan"]["main"]) == pytest.approx(2)
     assert model.exponent("plan", "main") == 1.2 and model.exponent("prepare", "main") == 1
     assert model.cpu("documents", "others", 1_000_000) == pytest.approx(1_000)
+    # what does not grow with documents does not grow
+    assert model.cpu("prepare", "main", 10**10) == pytest.approx(1)
     assert model.at(lambda r: r["peaks"]["main"], 1_000_000) == pytest.approx(1_300)
     assert model.artifact("documents") == 500 and model.artifact("passing") == 300
     text = figures({"machine": {"cores": 2, "memory_gb": 25.0}, "rows": rows})
@@ -114,10 +116,11 @@ def test_other_sizes_follow_from_those_measured() -> None:
 
 
 def test_cpu_is_given_to_the_stage_in_which_it_was_used() -> None:
-    samples = Samples(times=[0, 2, 6, 10], main=[0, 2, 2, 6], others=[0, 0, 8, 8])
-    found = by_stage(samples, {"documents": 4.0, "dedup": 4.0, "dedup/shingles": 1.0}, 10.0)
-    assert {stage: tuple(found[stage].values()) for stage in ("start", "documents", "dedup")} == {
+    samples = Samples(begun=2, times=[0, 2, 6, 10, 11], main=[0, 2, 2, 6, 7], others=[0, 0, 8, 8, 8])
+    found = by_stage(samples, {"documents": 4.0, "dedup": 4.0, "dedup/shingles": 1.0}, 11.0)
+    assert {stage: tuple(found[stage].values()) for stage in ("start", "documents", "dedup", "end")} == {
         "start": (2.0, 2.0, 0.0),
         "documents": (4.0, 0.0, 8.0),
         "dedup": (4.0, 4.0, 0.0),
+        "end": (1.0, 1.0, 0.0),
     }
