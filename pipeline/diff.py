@@ -195,6 +195,18 @@ def diff_outputs(a: Path, b: Path, *, memory: str = "2GB") -> Diff:
         )
     notes: list[str] = []
     rows = _compare_rows(one, two, memory, notes)
+    try:
+        return _compared(a, b, one, two, rows, notes)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"a manifest holds what none should: {type(error).__name__}",
+            where=f"{a}, {b}",
+            fix="make the outputs again",
+        ) from None
+
+
+def _compared(a: Path, b: Path, one: _Output, two: _Output, rows: list[Rows], notes: list[str]) -> Diff:
+    """Everything but the rows, and what follows from both."""
     if one.published != two.published:
         # A publication names no folders; with them taken out of the other, too, they are no difference.
         from pipeline.publish.folder import scrub

@@ -29,6 +29,18 @@ def explain(out: Path | str, document: str, store_root: Path | str) -> dict[str,
             where=out,
             fix="name a folder such as shards/sample",
         )
+    try:
+        return _explained(out, manifest, document, store_root)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        # UserError is none of these: the manifest is not what wellmix wrote.
+        raise UserError(
+            f"its manifest does not fit its store: {type(error).__name__}",
+            where=out / "manifest.json",
+            fix="make the output again",
+        ) from None
+
+
+def _explained(out: Path, manifest: dict[str, Any], document: str, store_root: Path) -> dict[str, Any]:
     document = document.lower()
     if not (8 <= len(document) <= 32) or any(c not in "0123456789abcdef" for c in document):
         raise UserError(f"{document!r} is not a document id", fix="give at least the first 8 of its 32 hex digits")
