@@ -35,12 +35,12 @@ def explain(out: Path | str, document: str, store_root: Path | str) -> dict[str,
         # UserError is none of these: the manifest is not what wellmix wrote.
         raise UserError(
             f"its manifest does not fit its store: {type(error).__name__}",
-            where=out / "manifest.json",
+            where=f"{out}/manifest.json",
             fix="make the output again",
         ) from None
 
 
-def _explained(out: Path, manifest: dict[str, Any], document: str, store_root: Path) -> dict[str, Any]:
+def _explained(out: Path | str, manifest: dict[str, Any], document: str, store_root: Path | str) -> dict[str, Any]:
     document = document.lower()
     if not (8 <= len(document) <= 32) or any(c not in "0123456789abcdef" for c in document):
         raise UserError(f"{document!r} is not a document id", fix="give at least the first 8 of its 32 hex digits")
