@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from classifiers.taxonomy import FACETS, STANCE
 from pipeline.attributes import SHARD_FIELDS, read_documents
@@ -23,7 +22,7 @@ from pipeline.console import Progress
 from pipeline.execute import Step, run_step
 from pipeline.formats import FORMATS_VERSION, Written, shard_writer
 from pipeline.store import Store, make_key
-from pipeline.tables import read, read_between
+from pipeline.tables import opened, read, read_between
 from pipeline.tokens import load_tokenizer
 
 EMIT_VERSION = 2
@@ -125,7 +124,7 @@ def _of_outputs(places: pa.Table, outputs: list[list[Any]]) -> pa.Table:
 def _shards_of(plan: Path, outputs: list[list[Any]]) -> list[int]:
     """The shards of documents that have rows in the given output shards."""
     found: set[int] = set()
-    with pq.ParquetFile(plan) as file:
+    with opened(plan) as file:
         for group in range(file.num_row_groups):
             places = file.read_row_group(group, columns=["shard", "split", "out"], use_threads=False)
             found.update(pc.unique(_of_outputs(places, outputs)["shard"]).to_pylist())

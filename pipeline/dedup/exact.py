@@ -18,6 +18,7 @@ from pipeline.dedup.division import WORK_VERSION, Division, Shard
 from pipeline.dedup.exchange import Exchange, columns
 from pipeline.execute import Step
 from pipeline.store import Store, make_key
+from pipeline.tables import opened
 
 #: Rows of a signature table read at once.
 BATCH_ROWS = 65_536
@@ -46,7 +47,7 @@ def read_signatures(
     """Stream signature tables: document numbers, and the columns asked for."""
     for shard in shards:
         at = shard.number << 32
-        with pq.ParquetFile(store.path("signature", shard.signature) / "data.parquet") as file:
+        with opened(store.path("signature", shard.signature) / "data.parquet") as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
                 yield np.arange(at, at + batch.num_rows), batch
                 at += batch.num_rows

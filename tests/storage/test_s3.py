@@ -94,7 +94,7 @@ def check(bucket: Bucket, on_disk: MixResult) -> None:
     assert bucket.uploads() == []
     store = bucket.names("store")
     assert not [name for name in store if name.startswith(("store/locks", "store/work", "store/shard"))]
-    wanted = {"store/generation"} & set(store)
+    wanted = {"store/generation", "store/outputs.json"} & set(store)
     for name in store:
         if name.endswith("/meta.json"):
             stored = json.loads(bucket.fs.cat_file(f"{bucket.name}/{name}"))["stored"]
@@ -200,9 +200,10 @@ def test_a_source_is_read_whole_or_not_at_all(bucket: Bucket, tmp_path: Path, su
     assert (ref.name, ref.size) == (f"posts.jsonl{suffix}", len(stored))
     with open_binary(ref) as file:
         assert file.read() == content
-    with open_binary(ref) as file:
-        file.seek(1_000_000)
-        assert file.read(100) == content[1_000_000:1_000_100]
+    if not suffix:
+        with open_binary(ref) as file:
+            file.seek(1_000_000)
+            assert file.read(100) == content[1_000_000:1_000_100]
     assert bucket.proxy.seen.faults["truncated"] and bucket.proxy.seen.faults["within"]
     bucket.flaky()
     assert resolve(card)[0].fingerprint == ref.fingerprint
