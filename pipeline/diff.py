@@ -22,6 +22,7 @@ from rich.table import Table
 from pipeline.console import console
 from pipeline.database import connect, files
 from pipeline.output import read_manifest
+from pipeline.store import DamagedError
 from sources.errors import UserError
 
 #: What a row says; its other columns say things about it. A row has those of its format.
@@ -421,6 +422,8 @@ def _compare_rows(one: _Output, two: _Output, memory: str, notes: list[str]) -> 
             where=f"{one.folder}, {two.folder}",
             fix="make the outputs again",
         ) from None
+    except DamagedError as error:
+        raise UserError("a file cannot be read", where=error.where, fix="make the output again") from None
     except UserError as error:
         if error.where != "memory":
             raise

@@ -345,9 +345,13 @@ def flush(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def damaged(path: Path) -> UserError:
+class DamagedError(UserError):
+    """A file that is not what was written."""
+
+
+def damaged(path: Path) -> DamagedError:
     """The error of a file of the store that is not what was written."""
-    return UserError(
+    return DamagedError(
         "a file of the store is damaged",
         where=path,
         fix=f"delete the folder {path.parent}; the same command makes it again",

@@ -66,9 +66,17 @@ def pieces(path: Path) -> Iterator[Piece]:
     elif suffix in (".jsonl", ".json"):
         yield from _json(path, lines=suffix == ".jsonl")
     elif suffix == ".npy" and path.with_name("lengths.npy").is_file() and path.name == "ids.npy":
-        yield from _decoded(np.load(path, mmap_mode="r"), np.load(path.with_name("lengths.npy")), _SMALL)
+        yield from _decoded(
+            np.load(path, mmap_mode="r", allow_pickle=False),
+            np.load(path.with_name("lengths.npy"), allow_pickle=False),
+            _SMALL,
+        )
     elif suffix == ".npy" and path.with_name("starts.npy").is_file() and path.name == "ids.npy":
-        yield from _decoded(np.load(path, mmap_mode="r"), np.diff(np.load(path.with_name("starts.npy"))), _SMALL)
+        yield from _decoded(
+            np.load(path, mmap_mode="r", allow_pickle=False),
+            np.diff(np.load(path.with_name("starts.npy"), allow_pickle=False)),
+            _SMALL,
+        )
     elif suffix in (".npy", ".npz"):
         yield from _arrays(path)
     elif suffix in _TOKENS and (read := _token_file(path)) is not None:
@@ -175,7 +183,9 @@ def _walk(value: Any, strings: list[str], numbers: list[int]) -> None:
 
 
 def _arrays(path: Path) -> Iterator[Piece]:
-    loaded = np.load(path, mmap_mode="r") if path.suffix == ".npy" else np.load(path)
+    loaded = (
+        np.load(path, mmap_mode="r", allow_pickle=False) if path.suffix == ".npy" else np.load(path, allow_pickle=False)
+    )
     for name, array in [("", loaded)] if path.suffix == ".npy" else loaded.items():
         if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
             yield Piece(name, numbers=np.ascontiguousarray(array).reshape(-1).view(np.uint64))

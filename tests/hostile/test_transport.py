@@ -12,7 +12,9 @@ import pytest
 import zstandard
 from fsspec.implementations.memory import MemoryFileSystem
 
+from sources import files
 from sources.document import Bad
+from sources.errors import UserError
 from sources.files import TransportError, open_binary
 from sources.readers import READERS, get_reader
 from sources.readers.base import FileRef, Split
@@ -100,15 +102,14 @@ def test_a_compressed_stream_tells_a_lost_connection_from_damage(failing, suffix
 def test_a_disk_that_fails_is_no_broken_file(tmp_path, monkeypatch):
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(LINES))
-    real = open
 
-    class Disk(io.BytesIO):
-        def read(self, size=-1):
-            raise OSError(errno.EIO, "Input/output error")
+    class Disk(files._LocalFile):
+        def readinto(self, buffer):
+            raise files._cannot_read(str(self.name), OSError(errno.EIO, "Input/output error"))
 
-    monkeypatch.setattr("builtins.open", lambda p, *a, **k: Disk() if str(p) == str(path) else real(p, *a, **k))
+    monkeypatch.setattr(files, "_LocalFile", Disk)
     cls = get_reader("jsonl")
-    with pytest.raises(OSError, match="Input/output error"):
+    with pytest.raises(UserError, match="Input/output error"):
         list(cls(cls.Options(text="t")).read(Split((FileRef(str(path), "a.jsonl.gz", 9, "x"),))))
 
 
