@@ -261,10 +261,12 @@ class _watch:  # noqa: N801 - used as a with-statement
         workers: set[Any] = set()
         # often, for a pool forgets a dead worker at once
         while not self._stop.wait(5.0 if self._far else 0.05):
-            self._progress.update(self._label, self._done())
+            done = self._done()
+            self._progress.update(self._label, done)
             workers.update(multiprocess.active_children())
             # a pool ends workers with SIGTERM; 255 is said where the process they are forked from was killed
             ended = any(w.exitcode not in (None, 0, -signal.SIGTERM) for w in workers)
-            if ended and not self._lost and not interrupt.requested():
+            # once all is done the pool and its manager are ended, on a busy machine by SIGKILL, and that is no loss
+            if ended and len(done) < len(self._weights) and not self._lost and not interrupt.requested():
                 self._lost = True
                 interrupt.stop_main(f"error: {_LOST}; the same command goes on from here")
