@@ -19,6 +19,8 @@ from sources.readers.rows import check_columns, group_splits, read_rows
 from sources.readers.streams import refuse_pointer, seekable
 
 _ARROW = (".arrow", ".feather", ".ipc")
+#: Starts an Arrow IPC file; without its padding it also ends it.
+_MAGIC = b"ARROW1\0\0"
 #: What pyarrow raises on damaged files.
 _DAMAGE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError, IndexError, RuntimeError)
 
@@ -35,7 +37,8 @@ class ParquetOptions(Fields):
 class ParquetReader(Reader):
     """One row a record; only the mapped columns are read. The locator is the row's number in the file, ``part.parquet#row=17``.
 
-    Row groups are read one after another: reading a whole dataset at once holds ever more of it in memory.
+    Row groups are read one after another: reading a whole dataset at once holds ever more of it in memory. They are read by the calling
+    thread alone: one of Arrow's may hold a buffer of Python's yet when Python ends, which then ends that thread, and so the process.
     """
 
     name = "parquet"
@@ -57,7 +60,7 @@ class ParquetReader(Reader):
             splits += pack(whole, target_bytes)
             whole = []
             try:
-                with pq.ParquetFile(self._open(file)) as parquet:
+                with pq.ParquetFile(self._open(file), pre_buffer=False) as parquet:
                     sizes = [parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups)]
             except (Broken, *_DAMAGE) as error:
                 if isinstance(error, OSError) and not of_content(error):
@@ -93,31 +96,35 @@ class ParquetReader(Reader):
             yield origin, Bad(origin, "invalid_parquet", type(error).__name__)
 
     def _parquet(self, file: FileRef, start: int, stop: int | None) -> Iterator[tuple[int, pa.RecordBatch]]:
-        with pq.ParquetFile(self._open(file)) as parquet:
+        with pq.ParquetFile(self._open(file), pre_buffer=False) as parquet:
             columns = self._columns(file, parquet.schema_arrow)
             number = sum(parquet.metadata.row_group(i).num_rows for i in range(start))
             for group in range(start, parquet.num_row_groups if stop is None else stop):
-                for batch in parquet.iter_batches(self.options.batch_rows, row_groups=[group], columns=columns):
+                for batch in parquet.iter_batches(
+                    self.options.batch_rows, row_groups=[group], columns=columns, use_threads=False
+                ):
                     yield number, batch
                     number += batch.num_rows
 
     def _arrow(self, file: FileRef) -> Iterator[tuple[int, pa.RecordBatch]]:
         with self._open(file) as stream:
-            magic = stream.read(6)
-            stream.seek(0)
+            whole = True
+            start = 0
+            if stream.read(len(_MAGIC)) == _MAGIC:
+                # A file is a stream between marks; opened as a file, its end is read by a thread.
+                start = len(_MAGIC)
+                stream.seek(-6, 2)
+                whole = stream.read() == _MAGIC[:6]
+            stream.seek(start)
             number = 0
-            if magic == b"ARROW1":
-                opened = ipc.open_file(stream)
-                columns = self._columns(file, opened.schema)
-                batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
-            else:
-                opened = ipc.open_stream(stream)
-                columns = self._columns(file, opened.schema)
-                batches = iter(opened)
+            batches = ipc.open_stream(stream, options=ipc.IpcReadOptions(use_threads=False))
+            columns = self._columns(file, batches.schema)
             for batch in batches:
                 for offset in range(0, batch.num_rows, self.options.batch_rows):
                     yield number + offset, batch.slice(offset, self.options.batch_rows).select(columns)
                 number += batch.num_rows
+            if not whole:
+                raise Broken("invalid_parquet", "the file is cut off: what follows is lost")
 
     def _batch(self, file: FileRef, before: int, batch: pa.RecordBatch) -> Iterator[tuple[str, Row | Bad]]:
         rows: list[Row | str]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from pyarrow import ipc
@@ -10,6 +14,8 @@ from pyarrow import parquet as pq
 from sources.errors import UserError
 from sources.readers.parquet import ParquetReader
 from tests.sources.tabular import read, reader, reasons, ref
+
+ROOT = Path(__file__).parents[2]
 
 
 def table(rows: int = 1000) -> pa.Table:
@@ -89,6 +95,42 @@ def test_arrow_files(tmp_path, kind):
     records, bad = read("parquet", path, text="text", key="id", batch_rows=3)
     assert not bad
     assert [r.key for r in records] == [f"k{i}" for i in range(10)]
+
+
+def test_an_arrow_file_that_is_cut_off_keeps_its_rows(tmp_path):
+    path = tmp_path / "a.arrow"
+    data = table(10)
+    with ipc.new_file(str(path), data.schema) as writer:
+        writer.write_table(data, max_chunksize=4)
+    path.write_bytes(path.read_bytes()[:-50])
+    records, bad = read("parquet", path, text="text", key="id")
+    assert [r.key for r in records] == [f"k{i}" for i in range(10)]
+    assert [(b.origin, b.reason) for b in bad] == [("a.arrow", "invalid_parquet")]
+
+
+_THREADS = """
+import os, sys
+from pathlib import Path
+from tests.hostile.conftest import read
+import numpy, pyarrow.parquet
+files = {p.name: p.read_bytes() for p in Path(sys.argv[1]).iterdir()}
+before = len(os.listdir("/proc/self/task"))
+found = read(Path(sys.argv[1]) / "out", "parquet", files, text="text")
+print(len(found), len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux shows them")
+def test_no_thread_of_arrow_reads_what_python_opened(tmp_path):
+    # Such a thread may let go of Python's buffers when Python ends already: "terminate called without an active exception", SIGABRT.
+    data = table(10)
+    pq.write_table(data, tmp_path / "a.parquet")
+    with ipc.new_file(str(tmp_path / "b.arrow"), data.schema) as writer:
+        writer.write_table(data)
+    done = subprocess.run(
+        [sys.executable, "-c", _THREADS, str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.split() == ["20", "0"]
 
 
 def test_damaged_files_are_quarantined(tmp_path):
