@@ -53,7 +53,7 @@ from pipeline.names import NameFinder
 from sources.errors import UserError
 
 #: Part of the key of every ingested artifact: raise it whenever the same input could give another output.
-DEIDENTIFY_VERSION = "4"
+DEIDENTIFY_VERSION = "5"
 
 #: Kinds of placeholder, and the columns of the counts.
 TYPES = ("EMAIL", "PHONE", "IP", "PROFILE", "CARD", "ID", "USER", "ADDRESS", "NAME", "SECRET")
@@ -449,7 +449,7 @@ _PROFILE = re.compile(
 )
 # On any site: /user/name, /profile/view/name, /~name, and who reviewed a place on a map. A page (users.html) is nobody.
 _PROFILE_PATH = re.compile(
-    r"(?:https?://|www\.)(?!(?:docs?|developers?|support|help)\.)[\w.-]+\.[a-z]{2,12}/(?:[a-z]{2}(?:-[a-z]{2})?/)?"
+    r"(?:https?://|www\.)(?!(?:docs?|developers?|support|help)\.)[\w.-]{1,253}\.[a-z]{2,12}/(?:[a-z]{2}(?:-[a-z]{2})?/)?"
     r"(?:~|(?:users?|u|profiles?|members?)/(?:view/)?|maps/contrib/)(?![\w.%~-]*\.(?:html?|php|md|pdf))"
     r"(?P<handle>\w[\w.%~-]{1,60})[^\s<>\"'\])]*",
     re.I,
@@ -754,13 +754,13 @@ def _ids(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> I
 
 # --- keys ------------------------------------------------------------------------------------------------------------
 
-# Keys of services say what they are by how they begin.
-_SECRET = re.compile(
-    r"(?<![\w-])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{36}|github_pat_\w{22,}|glpat-[\w-]{20}|xox[abposr]-[\w-]{20,}"
+# Keys of services say what they are by how they begin. Many have no digit, so the scan of bytes cannot tell where one may be.
+_SECRET_LIKE = (
+    r"(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{36}|github_pat_\w{22,}|glpat-[\w-]{20}|xox[abposr]-[\w-]{20,}"
     r"|[rsp]k_(?:live|test)_\w{24,}|sk-(?:\w+-)?\w{32,}|AIza[\w-]{35}|SG\.[\w-]{22}\.[\w-]{43}|(?:npm|hf)_[A-Za-z0-9]{30,}"
-    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)(?![\w-])",
-    re.A,
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+"
 )
+_SECRET = re.compile(rf"(?<![\w-])(?:{_SECRET_LIKE})(?![\w-])", re.A)
 
 
 def _secrets(text: str, links: list[tuple[int, int]], countries: Sequence[str]) -> Iterator[Span]:
@@ -956,15 +956,28 @@ def _addresses(text: str, links: list[tuple[int, int]], countries: Sequence[str]
 
 # --- prefilters ------------------------------------------------------------------------------------------------------
 
-(_AT, _NUM, _DOTTED, _COLON, _USER, _LINK, _CODE, _HOUSE, _SPELLED, _PLACEHOLDER, _KNOWN, _ADDRESSED, _PROFILED) = (
-    1 << n for n in range(13)
-)
+(
+    _AT,
+    _NUM,
+    _DOTTED,
+    _COLON,
+    _USER,
+    _LINK,
+    _CODE,
+    _HOUSE,
+    _SPELLED,
+    _PLACEHOLDER,
+    _KNOWN,
+    _ADDRESSED,
+    _PROFILED,
+    _KEY,
+) = (1 << n for n in range(14))
 #: Flags that send a text to Python. HOUSE and LINK must first be confirmed by a regex, PLACEHOLDER only informs.
-_DETAILS = _AT | _NUM | _DOTTED | _COLON | _USER | _CODE | _SPELLED | _KNOWN | _ADDRESSED | _PROFILED
+_DETAILS = _AT | _NUM | _DOTTED | _COLON | _USER | _CODE | _SPELLED | _KNOWN | _ADDRESSED | _PROFILED | _KEY
 
 #: Finders in order of trust with the flags that call for them.
 _FINDERS: tuple[tuple[int, Callable[[str, list[tuple[int, int]], Sequence[str]], Iterator[Span]]], ...] = (
-    (_CODE, _secrets),
+    (_KEY, _secrets),
     (_PROFILED, _profiles),
     (_AT | _SPELLED, _emails),
     (_CODE | _NUM, _ibans),
@@ -985,6 +998,11 @@ _ADDRESS_LIKE = (
 )
 
 
+def scan_bytes(texts: pa.Array) -> np.ndarray:
+    """The compiled part of :func:`scan`."""
+    return _scan(*utf8_buffers(texts), _byte_classes(), *_word_table())
+
+
 def scan(texts: pa.Array) -> np.ndarray:
     """What each text could hold, as bits; a text without bits holds nothing this module finds without known names or
     NER.
@@ -992,7 +1010,7 @@ def scan(texts: pa.Array) -> np.ndarray:
     :param texts: string array.
     :returns: int64 array of the same length.
     """
-    flags = _scan(*utf8_buffers(texts), _byte_classes(), *_word_table())
+    flags = scan_bytes(texts)
     links = np.flatnonzero(flags & _LINK)
     if len(links):
         hit = pl.Series("text", texts.take(pa.array(links))).str.contains_any(
@@ -1003,6 +1021,8 @@ def scan(texts: pa.Array) -> np.ndarray:
     if len(houses):
         like = pl.Series("text", texts.take(pa.array(houses))).str.contains(_ADDRESS_LIKE)
         flags[houses[like.to_numpy().astype(bool)]] |= _ADDRESSED
+    keys = pl.Series("text", texts).str.contains(f"(?-u:{_SECRET_LIKE})").fill_null(False)
+    flags[keys.to_numpy()] |= _KEY
     return flags
 
 
@@ -1041,7 +1061,7 @@ _PROFILE_SITES = [
 
 # Whole words the scan looks for, with the flag each gives: where one tells a handle, how e-mail addresses are spelled
 # out, and what streets and postcodes go with. STREET and LEAD only count behind or before a number and become HOUSE.
-_STREET, _LEAD = 1 << 13, 1 << 14
+_STREET, _LEAD = 1 << 14, 1 << 15
 _WORDS: dict[str, int] = {
     **dict.fromkeys([*_NETWORK_WORDS, "snapchat", "instagram"], _USER),
     **dict.fromkeys("dot gmail googlemail hotmail yahoo ymail icloud aol protonmail".split(), _SPELLED),

@@ -25,7 +25,7 @@ import pyarrow as pa  # noqa: E402
 
 import pipeline.mix  # noqa: E402, F401 - the stages
 from classifiers.scorer import Scorer  # noqa: E402
-from pipeline.deidentify import scan  # noqa: E402
+from pipeline.deidentify import scan_bytes  # noqa: E402
 from pipeline.ingest import language_id  # noqa: E402
 from pipeline.minhash import shingle_sets, signatures  # noqa: E402
 from pipeline.quality import measure  # noqa: E402
@@ -35,5 +35,5 @@ _text = pa.array(["One text, to call up the kernels; 12 words are enough for all
 Scorer.load().warm_up()
 language_id().detect(_text)
 load_tokenizer().count(_text)
-for _kernel in (signatures, shingle_sets, measure, scan):
+for _kernel in (signatures, shingle_sets, measure, scan_bytes):
     _kernel(_text)

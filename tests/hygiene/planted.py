@@ -75,7 +75,13 @@ VALUES: dict[str, list[str]] = {
         "5 Heron Close, Bristol BS1 4DJ", "812 Old Mill Parkway", "26 Rainford Crescent", "3300 Pine Ridge Terrace",
     ],
     # in two pieces, so that no scanner takes this file for a leak
-    "SECRET": ["ghp" + "_" + "a1B2c3D4" * 4 + "x7Yz", "AKIA" + "Q7PLANTED2KEY34X", "sk" + "-9fT3heron8quill2fenn6moss1rain5lamp", "hf" + "_8Kd2LanternsBracken31TollandQuill"],
+    "SECRET": [
+        "ghp" + "_" + "a1B2c3D4" * 4 + "x7Yz", "AKIA" + "Q7PLANTED2KEY34X", "sk" + "-9fT3heron8quill2fenn6moss1rain5lamp",
+        "hf" + "_8Kd2LanternsBracken31TollandQuill",
+        # chance leaves one key in many without a digit
+        "ghp" + "_" + "LanternsMossHeronQuillFennBrackenRai", "AKIA" + "QWLANTERNPLANTED", "glpat" + "-LanternsBrackenQuill",
+        "hf" + "_LanternsBrackenTollandQuillMossHe", "eyJ" + "LanternsBracken.eyJ" + "TollandHarlowQuill.PlantedSignatureMoss",
+    ],
     "NAME": ["Mira Tolland", "Fenn Harlow", "Sanne de Quill", "Jo Bracken", "Tolland", "Devon Lantern", "Harlow", "Orla Pine"],
 }  # fmt: skip
 
