@@ -7,7 +7,6 @@ files it names. What a folder holds while its manifest is away is marked as ours
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -29,6 +28,7 @@ from pipeline.remote import RemoteFolder, cache_folder
 from pipeline.store import Store, flush, lock, make_key, writing
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
+from sources.digests import sha256
 from sources.errors import DefectError, UserError
 from sources.readers.base import FileRef
 from sources.remote import is_url
@@ -88,6 +88,7 @@ def card_facts(card: Card) -> dict[str, Any]:
         "allows": sorted(card.allowed),
         "consent": card.consent.basis,
         "consent_note": card.consent.note,
+        "names": card.names,
         "origin": card.origin,
         "sensitivity": card.sensitivity,
         "citation": card.citation,
@@ -137,14 +138,12 @@ def is_current(out: Path | str, key: str) -> bool:
         return False
 
 
-def emission_key(versions: dict[str, str], tokenizer: str) -> str:
+def emission_key(versions: dict[str, str]) -> str:
     """Of all that a shard's bytes depend on besides its rows.
 
-    :param versions: of the attribute stages.
+    :param versions: of the attribute stages; that of the tokens covers the vocabulary, wherever its file lies.
     """
-    return make_key(
-        "emission", EMIT_VERSION, formats=FORMATS_VERSION, stages=versions, libraries=_libraries(), tokenizer=tokenizer
-    )
+    return make_key("emission", EMIT_VERSION, formats=FORMATS_VERSION, stages=versions, libraries=_libraries())
 
 
 def kept_shards(
@@ -171,7 +170,7 @@ def kept_shards(
 
 def _is_whole(out: Path, file: dict[str, Any]) -> bool:
     try:
-        return _sha256(out / file["path"]) == file["sha256"]
+        return sha256(out / file["path"]) == file["sha256"]
     except OSError:
         return False
 
@@ -213,7 +212,7 @@ def write_output(
         entries += _finish(aside, entries, tokenizer)
         write_json(
             aside / "manifest.json",
-            _manifest(recipe, cards, files, limits, lineage, plan, entries, versions, tokenizer),
+            _manifest(recipe, cards, files, limits, lineage, plan, entries, versions),
         )
         write_json(aside / "ledger.json", ledger)
         write_quarantine(store, [(s["source"], s["documents"]) for s in lineage.shards], aside / "quarantine.jsonl")
@@ -387,18 +386,13 @@ def local_copy(out: Path | str) -> Path:
     place = cache_folder(folder.url) / "output"
     if is_current(place, manifest["key"]):
         return place
-    sha256 = {file["path"]: file["sha256"] for file in manifest.get("files", [])}
+    wanted = {file["path"]: file["sha256"] for file in manifest.get("files", [])}
     with replaced(place) as aside:
         for name, facts in folder.find().items():
             folder.get(name, aside / name, facts["size"])
-            if name in sha256 and _sha256(aside / name) != sha256[name]:
+            if name in wanted and sha256(aside / name) != wanted[name]:
                 raise OSError(errno.EIO, "the content is not what the manifest says", folder.place(name))
     return place
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _all_there(folder: RemoteFolder, manifest: dict[str, Any]) -> bool:
@@ -428,7 +422,6 @@ def _manifest(
     plan: dict[str, Any],
     entries: list[dict[str, Any]],
     versions: dict[str, str],
-    tokenizer: str,
 ) -> dict[str, Any]:
     train = {row["source"]: row for row in plan["sources"]}
     tokens = sum(row["tokens"] for row in plan["sources"])
@@ -459,7 +452,7 @@ def _manifest(
         "notes": plan["notes"],
         "thresholds": limits,
         "versions": {"wellmix": version("wellmix"), **_libraries(), "stages": versions},
-        "emission": emission_key(versions, tokenizer),
+        "emission": emission_key(versions),
         "documents": sum(split["documents"] for split in splits.values()),
         "tokens": sum(split["tokens"] for split in splits.values()),
         "splits": splits,

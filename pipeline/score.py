@@ -15,8 +15,7 @@ from classifiers.language import LanguageId
 from classifiers.scorer import Scorer
 from classifiers.taxonomy import Effort
 from sources.errors import UserError
-from sources.files import Broken, open_binary
-from sources.readers.base import FileRef
+from sources.files import open_named
 
 #: Texts are scored together until they reach one of these.
 BATCH_ROWS = 2_000
@@ -79,32 +78,25 @@ def _batches(path: Path) -> Iterator[tuple[list[str], list[str], list[str]]]:
     texts: list[str] = []
     bad: list[str] = []
     chars = 0
-    try:
-        with open_binary(FileRef(str(path), path.name, 0, "")) as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    record = orjson.loads(line)
-                    text = record["text"]
-                    if not isinstance(text, str):
-                        raise TypeError
-                except orjson.JSONDecodeError:
-                    bad.append(f"{path}:{number} is not JSON")
-                except (KeyError, TypeError):
-                    bad.append(f"{path}:{number} has no string in field 'text'")
-                else:
-                    given = record.get("id")
-                    ids.append(str(number if given is None else given))
-                    texts.append(text)
-                    chars += len(text)
-                if len(texts) + len(bad) >= BATCH_ROWS or chars >= BATCH_CHARS:
-                    yield ids, texts, bad
-                    ids, texts, bad, chars = [], [], [], 0
-    except Broken as error:
-        raise UserError(f"the compressed file is broken: {error.detail}", where=path, fix="get it whole") from None
-    except OSError as error:
-        raise UserError(
-            f"cannot read the texts: {error.strerror or error}", where=path, fix="name a file of JSON lines"
-        ) from None
+    with open_named(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                record = orjson.loads(line)
+                text = record["text"]
+                if not isinstance(text, str):
+                    raise TypeError
+            except orjson.JSONDecodeError:
+                bad.append(f"{path}:{number} is not JSON")
+            except (KeyError, TypeError):
+                bad.append(f"{path}:{number} has no string in field 'text'")
+            else:
+                given = record.get("id")
+                ids.append(str(number if given is None else given))
+                texts.append(text)
+                chars += len(text)
+            if len(texts) + len(bad) >= BATCH_ROWS or chars >= BATCH_CHARS:
+                yield ids, texts, bad
+                ids, texts, bad, chars = [], [], [], 0
     yield ids, texts, bad

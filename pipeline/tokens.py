@@ -291,6 +291,33 @@ def token_bytes(name: str) -> list[bytes]:
     return words
 
 
+def decoded(ids: np.ndarray, lengths: np.ndarray, tokenizer: str) -> pa.Array:
+    """Texts of token ids, as UTF-8 that nobody checked; special tokens, and ids that are none, stand for nothing.
+
+    :param ids: of all texts one after another; ``lengths`` of each.
+    :param tokenizer: see :func:`token_bytes`.
+    :returns: ``large_binary``, one value for each length.
+    """
+    data, starts = _token_table(tokenizer)
+    sizes = np.diff(starts)
+    known = (ids >= 0) & (ids < len(sizes))
+    ids = np.where(known, ids, 0)
+    width = np.where(known, sizes[ids], 0)
+    at = np.repeat(starts[ids] - (np.cumsum(width) - width), width) + np.arange(width.sum())
+    through = np.concatenate([[0], np.cumsum(width)])
+    offsets = through[np.concatenate([[0], np.cumsum(lengths)])].astype(np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data[at]))]
+    return pa.Array.from_buffers(pa.large_binary(), len(lengths), buffers)
+
+
+@lru_cache(maxsize=4)
+def _token_table(tokenizer: str) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes of all tokens one after another, uint8, and where each begins and the last ends, int64."""
+    tokens = token_bytes(tokenizer)
+    starts = np.concatenate([[0], np.cumsum([len(token) for token in tokens])])
+    return np.frombuffer(b"".join(tokens), np.uint8), starts.astype(np.int64)
+
+
 def _unsure(texts: Texts) -> np.ndarray:
     """Positions of the texts that must take the exact path, ascending."""
     mask = pc.match_substring_regex(texts, _UNSURE)
@@ -330,10 +357,8 @@ def _compiled(name: str, path: Path, size: int | None = None) -> Any:
 
     sums = path.with_suffix(".sha256")
     try:
-        whole = digests.read_sums(sums, "")[path.name] == digests.sha256(path)
-    except (UserError, OSError, KeyError):
-        whole = False
-    if not whole:
+        digests.require(path, digests.read_sums(sums, "").get(path.name), "")
+    except UserError:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as aside:
             source, built = Path(aside) / "tokenizer.json", Path(aside) / "tokenizer.tkz"

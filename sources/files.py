@@ -12,7 +12,8 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,7 +84,7 @@ def resolve(card: Card, fingerprint: Callable[[Path], str] = content_hash) -> li
                 hashlib.blake2b(f"{name}:{_hub_commit(where)}".encode()).hexdigest()[:32],
             )
         ]
-    refs = _local(card, fingerprint) if where.path is not None else _remote(card)
+    refs = _local(card, fingerprint) if where.path is not None else _remote(card, fingerprint)
     refs = [ref for ref in refs if not any(fnmatch.fnmatch(ref.name, glob) for glob in where.exclude)]
     if not refs:
         if where.url is not None:
@@ -149,7 +150,7 @@ def _check_link(card: Card, root: Path, path: Path) -> None:
         )
 
 
-def _remote(card: Card) -> list[FileRef]:
+def _remote(card: Card, fingerprint: Callable[[Path], str]) -> list[FileRef]:
     urls = [card.where.url] if isinstance(card.where.url, str) else card.where.url or []
     found_files: dict[str, tuple[str, str, int, str]] = {}
     for url in urls:
@@ -168,7 +169,8 @@ def _remote(card: Card) -> list[FileRef]:
                 if info.get("type") == "file":
                     full = fs.unstrip_protocol(item) if scheme is None else scheme + item
                     size = int(info.get("size") or 0)
-                    found_files[full] = (item, folder, size, _version(fs, item, info, web))
+                    version = fingerprint(Path(item)) if full.startswith(_LOCAL) else _version(fs, item, info, web)
+                    found_files[full] = (item, folder, size, version)
         except (OSError, ValueError, ImportError) as error:
             raise UserError(
                 f"source {card.name!r}: cannot list {url}: {getattr(error, 'strerror', None) or error}",
@@ -183,10 +185,10 @@ def _remote(card: Card) -> list[FileRef]:
             full,
             item.removeprefix(folder if shared is None else shared).strip("/"),
             size,
-            fingerprint,
+            version,
             stamp(Path(item)) if full.startswith(_LOCAL) else None,
         )
-        for full, (item, folder, size, fingerprint) in found_files.items()
+        for full, (item, folder, size, version) in found_files.items()
     ]
 
 
@@ -204,7 +206,7 @@ def _version(fs: Any, item: str, info: dict[str, Any], web: bool) -> str:
 class Broken(Exception):  # noqa: N818 - it is caught inside the readers and becomes a Bad
     """The content of a file cannot be read further; what came before is whole.
 
-    :param reason: ``truncated``, ``too_large``, ``line_too_long`` or ``lfs_pointer``, see :class:`sources.document.Bad`.
+    :param reason: a short code, see :class:`sources.document.Bad`.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -217,7 +219,7 @@ class Broken(Exception):  # noqa: N818 - it is caught inside the readers and bec
 
 
 class TransportError(OSError):
-    """A file could not be fetched to its end: the network, the server or the disk. That says nothing of its content, so it stops the run
+    """A remote file could not be fetched to its end. That says nothing of its content, so it stops the run
     and is never a reason for quarantine; the same command goes on from here when the cause is gone."""
 
 
@@ -252,6 +254,19 @@ def open_binary(ref: FileRef, max_ratio: int = MAX_RATIO) -> BinaryIO:
     return io.BufferedReader(_Decoded(raw, decoder, max_ratio), 1 << 20)  # type: ignore[return-value]
 
 
+@contextmanager
+def open_named(path: Path) -> Iterator[BinaryIO]:
+    """A file that a user names, as :func:`open_binary` gives it.
+
+    :raises UserError: it cannot be read, or its compressed stream is damaged, cut short or a bomb.
+    """
+    try:
+        with open_binary(FileRef(str(path), path.name, 0, "")) as file:
+            yield file
+    except Broken as error:
+        raise UserError(f"the compressed file is broken: {error.detail}", where=path, fix="get it whole") from None
+
+
 def _opened(ref: FileRef) -> BinaryIO:
     try:
         return open_remote(ref.url, ref.size)
@@ -269,6 +284,9 @@ class _LocalFile(io.FileIO):
             super().__init__(path, "rb")
         except OSError as error:
             raise _cannot_read(path, error) from None
+
+    #: FileIO's own goes past ``readinto``.
+    readall = io.RawIOBase.readall
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
         try:
@@ -325,19 +343,14 @@ class _Remote(io.RawIOBase):
 
 
 class _Counted:
-    """The compressed bytes, for a decoder: counts them, and tells what goes wrong with the file from what is wrong in it."""
+    """The compressed bytes, for a decoder: counts them."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
         self.count = 0
-        self.error: OSError | None = None
 
     def read(self, size: int = -1) -> bytes:
-        try:
-            data = self._raw.read(size)
-        except OSError as error:
-            self.error = error
-            raise
+        data = self._raw.read(size)
         self.count += len(data)
         return data
 
@@ -367,8 +380,8 @@ class _Decoded(io.RawIOBase):
         try:
             data = self._decoder.read1(len(buffer))
         except _DAMAGE as error:
-            if self._source.error is not None:
-                raise self._source.error from None
+            if isinstance(error, OSError) and not of_content(error):
+                raise
             raise Broken("truncated", f"the compressed stream breaks: {error}") from None
         self._given += len(data)
         if self._given > _RATIO_FREE and self._given > self._max_ratio * self._source.count:

@@ -14,9 +14,7 @@ import pyarrow as pa
 
 from classifiers.annotation.rubric import excerpt
 from classifiers.excerpts import rank, text_key
-from sources.errors import UserError
-from sources.files import Broken, open_binary
-from sources.readers.base import FileRef
+from sources.files import open_named
 
 #: Part of an active sample that is drawn at random: what the scorer is wrongly sure of is found nowhere else.
 COVERAGE = 0.1
@@ -47,25 +45,20 @@ def read(path: Path, bad: Callable[[str], None] = lambda reason: None) -> Iterat
     :raises UserError: the file cannot be read.
     """
     seen: set[Identity] = set()
-    try:
-        with open_binary(FileRef(str(path), path.name, 0, "")) as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    item = _candidate(path, number, orjson.loads(line)) if line.strip() else None
-                except orjson.JSONDecodeError:
-                    bad(f"{path}:{number} is not JSON")
-                except (KeyError, TypeError, AttributeError):
-                    bad(f"{path}:{number} has no string in field 'text'")
-                else:
-                    if item and (item.identity in seen or not item.text):
-                        bad(f"{path}:{number} has no text, or the id of an earlier line of its corpus")
-                    elif item:
-                        seen.add(item.identity)
-                        yield item
-    except Broken as error:
-        raise UserError(f"the compressed file is broken: {error.detail}", where=path, fix="get it whole") from None
-    except OSError as error:
-        raise UserError(f"cannot read the texts: {error}", where=path, fix="name a file of JSON lines") from None
+    with open_named(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                item = _candidate(path, number, orjson.loads(line)) if line.strip() else None
+            except orjson.JSONDecodeError:
+                bad(f"{path}:{number} is not JSON")
+            except (KeyError, TypeError, AttributeError):
+                bad(f"{path}:{number} has no string in field 'text'")
+            else:
+                if item and (item.identity in seen or not item.text):
+                    bad(f"{path}:{number} has no text, or the id of an earlier line of its corpus")
+                elif item:
+                    seen.add(item.identity)
+                    yield item
 
 
 def _candidate(path: Path, number: int, record: Any) -> Candidate:

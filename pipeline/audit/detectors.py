@@ -45,9 +45,6 @@ from stdnum.us import ssn
 from pipeline.deidentify import HELP_DOMAINS, HELPLINES, TYPES, Deidentifier
 from pipeline.deidentify import scan as deidentify_scan
 
-#: Raise it when the same text could give other hits.
-DETECTORS_VERSION = "1"
-
 Grade = Literal["certain", "possible"]
 
 #: Kinds of structured personal data, as reports order them.
@@ -347,7 +344,6 @@ def _stdnum() -> Iterator[Detector]:
 
 # CommonRegex 1.5 (MIT), with a word's end for its look-ahead.
 _STREET = re.compile(rf"(?<![\w$])\d{{1,4}} [\w ]{{1,20}} (?:{_STREETS})\b", re.I)
-_CAPITAL_STREET = re.compile(rf"\d{{1,5}} (?:[NSEW]\.? )?(?:[A-Z][\w']+ ){{1,3}}(?:{_STREETS})\b", re.I)
 _ADDRESS_WORDS = re.compile(
     r"\b(?:live|lives|lived|living|address|reside|resides|mail|send|ship|deliver|moved|house)\b", re.I
 )

@@ -330,7 +330,7 @@ def _draw(found: list[Part], sample: int, seed: int) -> tuple[dict[Path, np.ndar
 
 
 def _facts(root: Path) -> tuple[frozenset[str], str]:
-    """Sources whose texts are published works, and what cards say in public, in lower case."""
+    """Sources whose texts are published works that keep their names, and what cards say in public, in lower case."""
     stated: dict[str, dict[str, Any]] = {}
     public: list[str] = []
     for name in ("manifest.json", "provenance.json"):
@@ -343,11 +343,15 @@ def _facts(root: Path) -> tuple[frozenset[str], str]:
             stated |= {name: facts for name, facts in sources.items() if isinstance(facts, dict)}
     for facts in stated.values():
         public += [str(facts[name]) for name in _PUBLIC_FACTS if facts.get(name)]
-    basis = {name: facts.get("consent") for name, facts in stated.items()}
+    # manifests did not always say `names`
+    basis = {name: (facts.get("consent"), facts.get("names", "keep")) for name, facts in stated.items()}
     if not stated:  # a store has no manifest
-        cards = load_cards()
-        basis = {name: card.consent.basis for name, card in cards.items()}
-    published = frozenset(name for name, consent in basis.items() if consent in ("published", "public_domain"))
+        basis = {name: (card.consent.basis, card.names) for name, card in load_cards().items()}
+    published = frozenset(
+        name
+        for name, (consent, names) in basis.items()
+        if consent in ("published", "public_domain") and names == "keep"
+    )
     return published, "\n".join(public).lower()
 
 
@@ -435,12 +439,12 @@ def _note(seen: Seen, part: Part, canary: int, secret: int, place: dict[str, Any
 
 
 def shape(text: str, hit: Hit) -> str:
-    """What a hit looks like, with nothing of it left but marks, the classes of its characters and, of an address, its top-level domain.
+    """What a hit looks like, with nothing of it left but marks, classes of characters and, of an e-mail address, its top-level domain.
 
     ``jo.maple@example.org`` is ``a*.a*@a*.org``, ``07700 900 123`` is ``99999 999 999``.
     """
     value = text[hit.start : hit.end][:60]
-    domain = value.rpartition(".")[2] if hit.kind in ("EMAIL", "PROFILE") else ""
+    domain = value.rpartition(".")[2] if hit.kind == "EMAIL" else ""
     made, previous = [], ""
     for char in value[: len(value) - len(domain)]:
         kind = "9" if char.isdigit() else "a" if char.isalpha() else ""

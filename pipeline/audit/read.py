@@ -7,14 +7,9 @@ lines, and what is neither as bytes, in which only canaries are looked for.
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
-import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,12 +18,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import zstandard
 
-from pipeline.tokens import token_bytes
+from pipeline.formats.reading import TokenFile, is_token_file, tokenizer_of
+from pipeline.tokens import decoded
 from sources.errors import UserError
+from sources.files import open_named
 
-Layout = Literal["parquet", "jsonl", "megatron", "datatrove", "mds", "json", "lines", "bytes"]
+Layout = Literal["parquet", "jsonl", "tokens", "json", "lines", "bytes"]
 
 #: Texts handed out at once: at most so many rows, or about so many bytes.
 BATCH_ROWS = 2_000
@@ -72,8 +68,6 @@ class Column(NamedTuple):
 class Batch:
     """Rows of a part.
 
-    :param first: number of the first row; of bytes, the offset.
-    :param count: rows.
     :param numbers: of each row in the part.
     :param labels: of each row: its id, or its place in a JSON file; empty where rows have none.
     :param sources: of each row, where there is such a column.
@@ -93,20 +87,15 @@ class Batch:
 def parts(root: Path, tokenizer: str | None = None) -> list[Part]:
     """The files of a folder (or one file), in order of their names.
 
-    :param tokenizer: of token ids, where the manifest beside them does not say.
+    :param tokenizer: of token ids; None: the one that the manifest above each file names.
     :raises UserError: nothing is there.
     """
     if root.is_file():
-        return [_part(root, root.name, None, tokenizer)]
+        return [_part(root, root.name, tokenizer)]
     if not root.is_dir():
         raise UserError("there is nothing to audit", where=root, fix="name an output folder, a store, or a log file")
-    try:
-        manifest = json.loads((root / "manifest.json").read_text("utf-8"))
-        tokenizer = tokenizer or (manifest["recipe"] or {}).get("tokenizer")
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     found = [
-        _part(path, path.relative_to(root).as_posix(), root, tokenizer)
+        _part(path, path.relative_to(root).as_posix(), tokenizer)
         for path in sorted(root.rglob("*"))
         if path.is_file() and not path.is_symlink()
     ]
@@ -115,7 +104,7 @@ def parts(root: Path, tokenizer: str | None = None) -> list[Part]:
     return found
 
 
-def _part(path: Path, name: str, root: Path | None, tokenizer: str | None) -> Part:
+def _part(path: Path, name: str, tokenizer: str | None) -> Part:
     suffixes = "".join(path.suffixes[-2:]).lower()
     deep = name.count("/") > 0
     if path.suffix == ".parquet":
@@ -123,12 +112,8 @@ def _part(path: Path, name: str, root: Path | None, tokenizer: str | None) -> Pa
     # At the top of an output lie its lists (quarantine.jsonl), below it the rows.
     if suffixes.endswith((".jsonl", ".jsonl.zst", ".jsonl.gz")):
         return Part(_surface(name) if deep else BY_PRODUCTS, path, name, "jsonl")
-    if path.suffix == ".mds":
-        return Part(_surface(name), path, name, "mds", tokenizer)
-    if path.suffix == ".ds":
-        return Part(_surface(name), path, name, "datatrove", tokenizer)
-    if path.suffix == ".bin" and path.with_suffix(".idx").is_file():
-        return Part(_surface(name), path, name, "megatron", tokenizer)
+    if is_token_file(path):
+        return Part(_surface(name), path, name, "tokens", tokenizer or tokenizer_of(path))
     if path.suffix == ".json" and path.stat().st_size <= JSON_BYTES:
         return Part(BY_PRODUCTS, path, name, "json")
     return Part(BY_PRODUCTS, path, name, "lines" if _is_text(path) else "bytes")
@@ -164,7 +149,7 @@ def count_rows(part: Part) -> int:
             return file.metadata.num_rows
     if part.layout == "jsonl":
         return sum(1 for _ in raw_lines(part.path))
-    return len(_bounds(part)) - 1
+    return len(TokenFile(part.path))
 
 
 def batches(part: Part, wanted: np.ndarray | None = None) -> Iterator[Batch]:
@@ -176,7 +161,7 @@ def batches(part: Part, wanted: np.ndarray | None = None) -> Iterator[Batch]:
         yield from _parquet(part, wanted)
     elif part.layout == "jsonl":
         yield from _jsonl(part, wanted)
-    elif part.layout in ("megatron", "datatrove", "mds"):
+    elif part.layout == "tokens":
         yield from _tokens(part, wanted)
     elif part.layout == "json":
         yield from _json(part)
@@ -257,16 +242,12 @@ def _leaves(name: str, array: pa.Array, rows: np.ndarray) -> Iterator[Column]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file that may be compressed."""
-    with path.open("rb") as raw:
-        stream: Any = raw
-        if path.suffix == ".zst":
-            stream = io.BufferedReader(
-                zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True), 1 << 20
-            )
-        elif path.suffix == ".gz":
-            stream = gzip.GzipFile(fileobj=raw)
-        yield from stream
+    """The lines of a file that may be compressed.
+
+    :raises UserError: it is damaged or cut short: nobody can say what the rest of it holds.
+    """
+    with open_named(path) as file:
+        yield from file
 
 
 def _jsonl(part: Part, wanted: np.ndarray | None) -> Iterator[Batch]:
@@ -370,71 +351,21 @@ def _of_text(lines: list[str], first: int) -> Batch:
 # --- token ids -------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=2)
-def _vocabulary(tokenizer: str | None, where: Path) -> list[bytes]:
-    if tokenizer is None:
+def _tokens(part: Part, wanted: np.ndarray | None) -> Iterator[Batch]:
+    if part.tokenizer is None:
         raise UserError(
             "nothing says with which tokenizer these ids were made",
-            where=where,
+            where=part.path,
             fix="audit the whole output folder, or give --tokenizer",
         )
-    return token_bytes(tokenizer)
-
-
-def _bounds(part: Part) -> np.ndarray:
-    """Where each document begins and the last ends: in ids, of MDS in bytes."""
-    if part.layout == "datatrove":
-        ends = np.fromfile(part.path.with_name(part.path.name + ".index"), "<u8")
-        return np.concatenate([[0], ends]).astype(np.int64)
-    if part.layout == "megatron":
-        return np.concatenate([[0], np.cumsum(_megatron(part)[1], dtype=np.int64)])
-    with part.path.open("rb") as file:
-        (count,) = struct.unpack("<I", file.read(4))
-        return np.frombuffer(file.read(4 * (count + 1)), "<u4").astype(np.int64)
-
-
-def _megatron(part: Part) -> tuple[np.dtype, np.ndarray]:
-    with part.path.with_suffix(".idx").open("rb") as file:
-        file.seek(9 + 8)
-        code, sequences, _ = struct.unpack("<BQQ", file.read(17))
-        return np.dtype({4: "<i4", 8: "<u2"}[code]), np.frombuffer(file.read(4 * sequences), "<i4")
-
-
-def _width(part: Part) -> np.dtype:
-    if part.layout == "megatron":
-        return _megatron(part)[0]
-    metadata = part.path.with_name(part.path.name + ".metadata").read_text("utf-8")
-    return np.dtype("<u2" if metadata.partition("\n")[0].rpartition("|")[2] == "2" else "<u4")
-
-
-def _tokens(part: Part, wanted: np.ndarray | None) -> Iterator[Batch]:
-    words = _vocabulary(part.tokenizer, part.path)
-    bounds = _bounds(part)
-    numbers = np.arange(len(bounds) - 1) if wanted is None else wanted
-    if not len(numbers):
-        return
-    ids = np.memmap(part.path, np.uint8 if part.layout == "mds" else _width(part), "r")
+    file = TokenFile(part.path)
+    numbers = np.arange(len(file)) if wanted is None else wanted
     for start in range(0, len(numbers), BATCH_ROWS):
         some = numbers[start : start + BATCH_ROWS]
-        labels: list[str] = []
-        sources: list[str] = []
-        texts: list[str] = []
-        for number in some.tolist():
-            sample = ids[bounds[number] : bounds[number + 1]]
-            if part.layout == "mds":
-                label, source, sample = _mds_sample(sample.tobytes())
-                labels.append(label)
-                sources.append(source)
-            texts.append(b"".join(map(words.__getitem__, sample[:-1].tolist())).decode("utf-8", "replace"))
-        yield Batch(some, [Column("tokens", pa.array(texts, pa.string()), np.arange(len(some)))], labels, sources)
-
-
-def _mds_sample(data: bytes) -> tuple[str, str, np.ndarray]:
-    """Id, source and ids of an MDS sample (see :class:`pipeline.formats.MdsWriter`)."""
-    sizes = struct.unpack("<3I", data[:12])
-    label, source = data[12 : 12 + sizes[0]], data[12 + sizes[0] : 12 + sizes[0] + sizes[1]]
-    array = data[12 + sizes[0] + sizes[1] :]
-    width = array[0] & 3
-    length = int.from_bytes(array[1 : 1 + (1 << width)], "little")
-    body = array[1 + (1 << width) :]
-    return label.decode(), source.decode(), np.frombuffer(body, "<u2" if len(body) == 2 * length else "<i4")
+        read = file.read(some)
+        texts = [
+            text.decode("utf-8", "replace") for text in decoded(read.ids, read.lengths, part.tokenizer).to_pylist()
+        ]
+        yield Batch(
+            some, [Column("tokens", pa.array(texts, pa.string()), np.arange(len(some)))], read.labels, read.sources
+        )

@@ -5,13 +5,10 @@ A piece is a column of a row group, a block of lines, the decoded documents of a
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +16,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.tokens import DEFAULT, token_bytes
+from pipeline.formats.reading import TokenFile, is_token_file, tokenizer_of
+from pipeline.tokens import decoded
 from sources.files import open_binary
 from sources.readers.base import FileRef
 
@@ -29,8 +27,6 @@ _LINES = 5_000
 _OVERLAP = 1 << 14
 #: Documents decoded together.
 _DOCUMENTS = 5_000
-
-_TOKENS = {".bin", ".mds", ".ds"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,8 @@ class Piece:
 def pieces(path: Path) -> Iterator[Piece]:
     """All values of a file.
 
-    :raises ValueError: it is not what its name says.
+    :raises ValueError: it is not what its name says, or nothing says with which tokenizer its ids were made.
+    :raises Broken: its compressed stream breaks.
     """
     names = path.name.removesuffix(".gz").removesuffix(".zst")
     suffix = Path(names).suffix
@@ -66,31 +63,24 @@ def pieces(path: Path) -> Iterator[Piece]:
     elif suffix in (".jsonl", ".json"):
         yield from _json(path, lines=suffix == ".jsonl")
     elif suffix == ".npy" and path.with_name("lengths.npy").is_file() and path.name == "ids.npy":
-        yield from _decoded(
-            np.load(path, mmap_mode="r", allow_pickle=False),
-            np.load(path.with_name("lengths.npy"), allow_pickle=False),
-            _SMALL,
-        )
+        lengths = np.load(path.with_name("lengths.npy"), allow_pickle=False)
+        yield from _decoded(np.load(path, mmap_mode="r", allow_pickle=False), lengths)
     elif suffix == ".npy" and path.with_name("starts.npy").is_file() and path.name == "ids.npy":
-        yield from _decoded(
-            np.load(path, mmap_mode="r", allow_pickle=False),
-            np.diff(np.load(path.with_name("starts.npy"), allow_pickle=False)),
-            _SMALL,
-        )
+        lengths = np.diff(np.load(path.with_name("starts.npy"), allow_pickle=False))
+        yield from _decoded(np.load(path, mmap_mode="r", allow_pickle=False), lengths)
     elif suffix in (".npy", ".npz"):
         yield from _arrays(path)
-    elif suffix in _TOKENS and (read := _token_file(path)) is not None:
-        yield from read
+    elif is_token_file(path):
+        yield from _token_file(path)
 
 
-def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The bytes of a file as they lie, unpacked where they are packed: offset and content, each block with the end of the one before."""
+def blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The bytes of a file: offset and content, each block with the end of the one before."""
     before, at = b"", 0
-    with open_binary(FileRef(str(path), path.name, 0, "")) as file:
-        while block := file.read(_BLOCK):
-            yield at - len(before), before + block
-            at += len(block)
-            before = block[-_OVERLAP:]
+    while block := file.read(_BLOCK):
+        yield at - len(before), before + block
+        at += len(block)
+        before = block[-_OVERLAP:]
 
 
 def _parquet(path: Path) -> Iterator[Piece]:
@@ -197,75 +187,34 @@ def _arrays(path: Path) -> Iterator[Piece]:
 _SMALL = "cl100k_base"
 
 
-def _token_file(path: Path) -> Iterator[Piece] | None:
-    """Decoded documents of a Megatron, datatrove or MDS file (:mod:`pipeline.formats.tokenized`); None if it is something else."""
-    name = _tokenizer_of(path)
-    if path.suffix == ".bin" and (index := path.with_suffix(".idx")).is_file():
-        raw = index.read_bytes()
-        code, n = struct.unpack_from("<BQ", raw, 17)
-        lengths = np.frombuffer(raw, "<i4", n, 34).astype(np.int64)
-        return _decoded(np.memmap(path, "<u2" if code == 8 else "<i4", "r"), lengths, name)
-    if path.suffix == ".ds" and (index := path.with_name(f"{path.name}.index")).is_file():
-        ends = np.fromfile(index, "<u8").astype(np.int64)
-        width = path.stat().st_size // int(ends[-1]) if len(ends) else 2
-        return _decoded(np.memmap(path, "<u2" if width == 2 else "<u4", "r"), np.diff(ends, prepend=0), name)
-    if path.suffix == ".mds":
-        return _mds(path, name)
-    return None
+def _token_file(path: Path) -> Iterator[Piece]:
+    """Decoded documents of a Megatron, datatrove or MDS file, and their ids where it has them."""
+    file, tokenizer = TokenFile(path), tokenizer_of(path)
+    if tokenizer is None:
+        raise ValueError("no manifest says with which tokenizer these ids were made")
+    for rows in _groups(len(file)):
+        batch = file.read(rows)
+        if batch.labels:
+            yield Piece("ids", pa.array(batch.labels, pa.large_string()))
+        yield _documents(batch.ids, batch.lengths, tokenizer, rows)
 
 
-def _mds(path: Path, tokenizer: str) -> Iterator[Piece]:
-    raw = path.read_bytes()
-    (n,) = struct.unpack_from("<I", raw)
-    offsets = np.frombuffer(raw, "<u4", n + 1, 4)
-    config = json.loads(raw[4 + 4 * (n + 1) : offsets[0]])
-    dtype = np.dtype(config["column_encodings"][2].partition(":")[2]).newbyteorder("<")
-    ids: list[npt.NDArray[Any]] = []
-    names: list[str] = []
-    for start in offsets[:-1].tolist():
-        sizes = struct.unpack_from("<3I", raw, start)
-        names.append(raw[start + 12 : start + 12 + sizes[0]].decode())
-        at = start + 12 + sizes[0] + sizes[1]
-        ids.append(np.frombuffer(raw[at + 1 + (1 << (raw[at] & 3)) : at + sizes[2]], dtype))
-    yield Piece("ids", pa.array(names, pa.large_string()))
-    yield from _decoded(np.concatenate(ids), np.array([len(part) for part in ids]), tokenizer)
-
-
-def _tokenizer_of(path: Path) -> str:
-    """The tokenizer that the manifest above a file names; else the default."""
-    for folder in path.parents[:4]:
-        try:
-            return json.loads((folder / "manifest.json").read_text("utf-8"))["recipe"]["tokenizer"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return DEFAULT
-
-
-def _decoded(ids: npt.NDArray[Any], lengths: npt.NDArray[np.int64], tokenizer: str) -> Iterator[Piece]:
+def _decoded(ids: npt.NDArray[Any], lengths: npt.NDArray[np.int64]) -> Iterator[Piece]:
+    """Decoded documents of a proxy's tokens."""
     ends = np.cumsum(lengths)
-    for first in range(0, len(lengths), _DOCUMENTS):
-        last = min(first + _DOCUMENTS, len(lengths))
-        start = int(ends[first] - lengths[first])
-        part = np.asarray(ids[start : int(ends[last - 1])]).astype(np.int64)
-        yield Piece(f"documents from {first}", _texts(part, lengths[first:last], tokenizer), rows=last - first)
+    for rows in _groups(len(lengths)):
+        part = np.asarray(ids[int(ends[rows[0]] - lengths[rows[0]]) : int(ends[rows[-1]])]).astype(np.int64)
+        yield _documents(part, lengths[rows], _SMALL, rows)
 
 
-def _texts(ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], tokenizer: str) -> pa.Array:
-    data, starts = _vocabulary(tokenizer)
-    sizes = np.diff(starts)
-    known = ids < len(sizes)  # what is not is a special token
-    ids = np.where(known, ids, 0)
-    width = np.where(known, sizes[ids], 0)
-    at = np.repeat(starts[ids] - (np.cumsum(width) - width), width) + np.arange(width.sum())
-    through = np.concatenate([[0], np.cumsum(width)])
-    offsets = through[np.concatenate([[0], np.cumsum(lengths)])].astype(np.int64)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data[at]))]
-    return pa.Array.from_buffers(pa.large_string(), len(lengths), buffers)
+def _groups(count: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Numbers of documents that are decoded together."""
+    for first in range(0, count, _DOCUMENTS):
+        yield np.arange(first, min(first + _DOCUMENTS, count))
 
 
-@lru_cache(maxsize=4)
-def _vocabulary(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Bytes of all tokens one after another, and where each starts."""
-    tokens = token_bytes(name)
-    starts = np.concatenate([[0], np.cumsum([len(token) for token in tokens])])
-    return np.frombuffer(b"".join(tokens), np.uint8), starts.astype(np.int64)
+def _documents(
+    ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], tokenizer: str, rows: npt.NDArray[np.int64]
+) -> Piece:
+    texts = decoded(ids, lengths, tokenizer).view(pa.large_string())
+    return Piece(f"documents from {rows[0]}", texts, rows=len(rows))

@@ -26,8 +26,7 @@ from pipeline.forget.texts import LEAST_WORDS, Sketch, sketches
 from pipeline.forget.tombstones import TextTombstone, Tombstone, tombstone
 from pipeline.store import Store
 from sources.errors import UserError
-from sources.files import Broken, open_binary
-from sources.readers.base import FileRef
+from sources.files import open_named
 
 #: Texts sketched at once.
 _BATCH = 1_000
@@ -177,7 +176,7 @@ def read_texts(path: Path) -> list[str]:
     :raises UserError: it cannot be read, or holds none.
     """
     try:
-        with open_binary(FileRef(str(path), path.name, 0, "")) as file:
+        with open_named(path) as file:
             if ".jsonl" not in path.suffixes:
                 texts = [file.read().decode("utf-8")]
             else:
@@ -187,12 +186,6 @@ def read_texts(path: Path) -> list[str]:
                         texts.append(_text_of(line, f"{path}:{number}"))
     except UnicodeDecodeError:
         raise UserError("not UTF-8 text", where=path, fix="save it as UTF-8") from None
-    except Broken as error:
-        raise UserError(f"the compressed file is broken: {error.detail}", where=path, fix="get it whole") from None
-    except OSError as error:
-        raise UserError(
-            f"cannot read the texts: {error.strerror or error}", where=path, fix="name a file of texts"
-        ) from None
     if not any(text.strip() for text in texts):
         raise UserError("the file holds no text", where=path, fix="one text, or JSON lines with a field `text`")
     return texts

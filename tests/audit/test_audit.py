@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import zstandard
 from typer.testing import CliRunner
 
 from pipeline.audit.make import Audit, Seen, audit
@@ -144,10 +145,18 @@ def test_sets_lists_and_logs_are_read(tmp_path: Path) -> None:
 def test_published_works_keep_their_letterheads(tmp_path: Path) -> None:
     (tmp_path / "parquet/train").mkdir(parents=True)
     text = "I live at 12 Newbury Street, Boston, MA 02116. Mail jo@example.org"
-    table = pa.table({"text": [text, text], "source": ["book", "forum"], "tokens": pa.array([1, 1], pa.int32())})
+    table = pa.table({"text": [text] * 3, "source": ["book", "forum", "talk"], "tokens": pa.array([1] * 3, pa.int32())})
     ParquetWriter().write(table, tmp_path / "parquet/train", "0")
     (tmp_path / "manifest.json").write_text(
-        json.dumps({"sources": {"book": {"consent": "public_domain"}, "forum": {"consent": "public_post"}}})
+        json.dumps(
+            {
+                "sources": {
+                    "book": {"consent": "public_domain", "names": "keep"},
+                    "forum": {"consent": "public_post", "names": "keep"},
+                    "talk": {"consent": "published", "names": "private"},
+                }
+            }
+        )
     )
     grades = {
         (row["kind"], row["grade"], place["row"]) for row in audit([tmp_path], workers=1).rates() for place in row["places"]
@@ -156,8 +165,10 @@ def test_published_works_keep_their_letterheads(tmp_path: Path) -> None:
     assert grades == {
         ("ADDRESS", "possible", 0),
         ("ADDRESS", "certain", 1),
+        ("ADDRESS", "certain", 2),
         ("EMAIL", "certain", 0),
         ("EMAIL", "certain", 1),
+        ("EMAIL", "certain", 2),
     }
 
 
@@ -166,6 +177,14 @@ def test_the_sample_mix_and_its_store_pass(sample_mix) -> None:
     found = audit([result.out, store], workers=1)
     assert found.problems() == []
     assert {row["surface"] for row in found.surfaces()} >= {"by-products", "out:parquet/train", "store:documents"}
+
+
+def test_a_file_that_is_cut_off_is_no_clean_file(tmp_path: Path) -> None:
+    line = json.dumps({"text": "An ordinary line."}).encode() + b"\n"
+    packed = zstandard.ZstdCompressor().compress(line * 50_000)
+    (tmp_path / "a.jsonl.zst").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(UserError, match="broken"):
+        audit([tmp_path], workers=1)
 
 
 def test_mistakes_are_explained(tmp_path: Path) -> None:

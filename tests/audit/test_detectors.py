@@ -57,6 +57,6 @@ def test_placeholders_and_help_are_no_hits() -> None:
 
 
 def test_a_shape_keeps_nothing_of_the_value() -> None:
-    text = "Write jo.maple7@example.org or call 07700 900 123."
+    text = "Write jo.maple7@example.org or call 07700 900 123. See linkedin.com/in/x.lee"
     shapes = {hit.kind: shape(text, hit) for hit in find(pa.array([text])) if hit.detector == "wellmix"}
-    assert shapes == {"EMAIL": "a*.a*9@a*.org", "PHONE": "99999 999 999"}
+    assert shapes == {"EMAIL": "a*.a*9@a*.org", "PHONE": "99999 999 999", "PROFILE": "a*.a*/a*/a*.a*"}

@@ -18,7 +18,8 @@ import pytest
 import zstandard
 
 from pipeline.formats import FORMATS, MdsWriter, ParquetWriter, shard_writer
-from pipeline.tokens import Tokenizer
+from pipeline.formats.reading import TokenFile, is_token_file
+from pipeline.tokens import Tokenizer, decoded
 
 MakeTable = Callable[[Tokenizer], pa.Table]
 
@@ -68,6 +69,26 @@ def test_tokens_of_another_tokenizer_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="not counted by"):
         shard_writer("megatron", small_tokenizer).write(make_table(tokenizer), tmp_path, "x")
+
+
+@pytest.mark.parametrize("name", ["megatron", "datatrove", "mds"])
+def test_token_files_read_back(name: str, any_tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
+    table = make_table(any_tokenizer)
+    shard_writer(name, any_tokenizer).write(table, tmp_path, "x")
+    (path,) = filter(is_token_file, tmp_path.iterdir())
+    file = TokenFile(path)
+    assert len(file) == len(table)
+    rows = np.array([7, 2, len(table) - 1])
+    read = file.read(rows)
+    texts = decoded(read.ids, read.lengths, any_tokenizer.name)
+    assert [text.decode() for text in texts.to_pylist()] == table["text"].take(rows).to_pylist()
+    named = name == "mds"
+    assert read.labels == (table["id"].take(rows).to_pylist() if named else [])
+    assert read.sources == (table["source"].take(rows).to_pylist() if named else [])
+    damaged = path.with_suffix(".idx") if name == "megatron" else path if named else path.with_name("x.ds.index")
+    damaged.write_bytes(damaged.read_bytes()[:3])
+    with pytest.raises(ValueError, match="not a file of token ids"):
+        TokenFile(path)
 
 
 def test_parquet(tokenizer: Tokenizer, tmp_path: Path, make_table: MakeTable) -> None:
