@@ -151,8 +151,7 @@ class Store:
         """
         with self.scratch(f"{stage.replace('/', '-')}-{key[:8]}") as aside:
             meta: dict[str, Any] = {}
-            with writing(aside):
-                yield aside, meta
+            yield aside, meta
             if inputs is not None:
                 meta["inputs"] = sorted(set(inputs))
             self.commit(aside, stage, key, meta)
@@ -385,10 +384,6 @@ class FingerprintCache:
             aside.parent.mkdir(exist_ok=True)
             aside.write_text(json.dumps(self._known), "utf-8")
             os.replace(aside, self._path)
-
-
-def _json(meta: dict[str, Any]) -> str:
-    return json.dumps(meta, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def split_key(ref: FileRef) -> list[Any]:

@@ -180,8 +180,8 @@ def _scan(store: Store, one: Artifact, matcher: Matcher) -> _Found:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=matcher.columns, use_threads=False)
             if blind and _has_authors(table):
-                found.again = True
-                return found
+                # the whole shard goes, so none of it is written again
+                return _Found(found.gone, [], found.by, again=True)
             mask, by = matcher.match(table, authors)
             masks.append(mask)
             found.by.update(by)

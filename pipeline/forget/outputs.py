@@ -15,10 +15,11 @@ _NAME = "outputs"
 
 def register(store: Store, folder: Path | str) -> None:
     """Remember a folder that was written from this store."""
-    known = registered(store)
-    place = folder if is_url(folder) else Path(folder).absolute()
+    known = (store.note(_NAME) or {}).get("folders", [])
+    place = str(folder if is_url(folder) else Path(folder).absolute())
     if place not in known:
-        store.write_note(_NAME, {"folders": sorted(map(str, [*known, place]))})
+        # also those that are not there now: a disk may be mounted again
+        store.write_note(_NAME, {"folders": sorted([*known, place])})
 
 
 def registered(store: Store) -> list[Path | str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from os import cpu_count
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +26,13 @@ from numba import njit
 from pipeline.authors import Keyring, author_of
 from pipeline.forget.pieces import Piece, blocks, pieces
 from pipeline.forget.record import prepared
-from pipeline.forget.texts import Sketch, TextIndex, _table, sketches
+from pipeline.forget.texts import Sketch, TextIndex, hash_table, holds, sketches
 from pipeline.forget.tombstones import AuthorTombstone, IdTombstone, TextTombstone, Tombstone
 from pipeline.store import Store
 from pipeline.words import utf8
 from sources.card import find_cards
+from sources.files import Broken, open_binary
+from sources.readers.base import FileRef
 
 #: Traces that are listed; all are counted.
 LISTED = 1_000
@@ -141,8 +143,8 @@ class Needles:
                 group[1].append(f"--text {n}")
         self._texts = [(TextIndex(ring.get(key), group[0]), group[1]) for key, group in known.items() if group[0]]
         self._hexes = hexes
-        self._table, self._mask = _table(np.array(sorted(hexes), np.uint64))
-        self._uid_table, self._uid_mask = _table(np.array(sorted(self._uids), np.uint64))
+        self._table, self._mask = hash_table(np.array(sorted(hexes), np.uint64))
+        self._uid_table, self._uid_mask = hash_table(np.array(sorted(self._uids), np.uint64))
         self.counts = {
             "ids": len(self._uids),
             "author_hashes": len(hexes) - len(self._uids),
@@ -195,13 +197,8 @@ def _hex_windows(data, table, mask):
             continue
         value = (value << np.uint64(4)) | np.uint64(digit)
         run += 1
-        if run >= 16:
-            at = value & mask
-            while table[at] != 0:
-                if table[at] == value:
-                    found.append(value)
-                    break
-                at = (at + np.uint64(1)) & mask
+        if run >= 16 and holds(table, mask, value):
+            found.append(value)
     out = np.empty(len(found), np.uint64)
     for i in range(len(found)):
         out[i] = found[i]
@@ -210,18 +207,10 @@ def _hex_windows(data, table, mask):
 
 @njit(cache=True, nogil=True)
 def _members(values, table, mask):
-    found = []
+    inside = np.empty(len(values), np.bool_)
     for i in range(len(values)):
-        at = values[i] & mask
-        while table[at] != 0:
-            if table[at] == values[i]:
-                found.append(values[i])
-                break
-            at = (at + np.uint64(1)) & mask
-    out = np.empty(len(found), np.uint64)
-    for i in range(len(found)):
-        out[i] = found[i]
-    return out
+        inside[i] = holds(table, mask, values[i])
+    return values[inside]
 
 
 def prove(
@@ -279,22 +268,33 @@ def _look(path: Path, needles: Needles) -> tuple[Counter[tuple[str, str, str]], 
             rows += piece.rows
             for (what, name), times in needles.in_piece(piece).items():
                 found[piece.place, what, name] += times
-    except (ValueError, KeyError, OSError, pa.ArrowException):
+    except (ValueError, KeyError, OSError, Broken, pa.ArrowException):
         unread = True
+    as_text = unread or not read
     # what the values showed is not told of again
     known = {(what, name) for _, what, name in found}
-    for at, block in blocks(path):
-        for (what, name), times in needles.in_bytes(block).items():
-            if (what, name) not in known:
-                found[f"byte {at:,} and on", what, name] += times
-        if not read:
-            # pages, logs, tables of any kind: the block is looked at as one text, and so are its lines
-            text = block.decode("utf-8", "replace")
-            if path.suffix in (".html", ".htm", ".xml", ".svg"):
-                text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
-            for strings in ([text], text.splitlines()):
-                values = needles.in_piece(Piece("", pa.array(strings, pa.large_string())))
-                for (what, name), times in values.items():
-                    if what == "text":
-                        found[f"byte {at:,} and on", what, name] += times
+
+    def in_blocks(file: BinaryIO) -> None:
+        for at, block in blocks(file):
+            told = needles.in_bytes(block)
+            if as_text:
+                # pages, logs, tables of any kind: the block is looked at as one text, and so are its lines
+                text = block.decode("utf-8", "replace")
+                if path.suffix in (".html", ".htm", ".xml", ".svg"):
+                    text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
+                for strings in ([text], text.splitlines()):
+                    values = needles.in_piece(Piece("", pa.array(strings, pa.large_string())))
+                    told += Counter({key: times for key, times in values.items() if key[0] == "text"})
+            for (what, name), times in told.items():
+                if (what, name) not in known:
+                    found[f"byte {at:,} and on", what, name] += times
+
+    try:
+        with open_binary(FileRef(str(path), path.name, 0, "")) as file:
+            in_blocks(file)
+    except Broken:
+        # as far as it unpacks it was looked at; now all of it, as it lies
+        unread = True
+        with path.open("rb") as file:
+            in_blocks(file)
     return found, rows, unread

@@ -126,24 +126,27 @@ def _whole(words, offsets, rows, k0, k1):
     return out
 
 
+@njit(cache=True, nogil=True, inline="always")
+def holds(table, mask, value):
+    """Whether a :func:`hash_table` has a value."""
+    at = value & mask
+    while table[at] != 0 and table[at] != value:
+        at = (at + np.uint64(1)) & mask
+    return table[at] == value and value != 0
+
+
 @njit(cache=True, nogil=True)
 def _hits(words, offsets, k0, k1, table, mask, out):
     """How many of each text's shingles are in the table, repeats counted: at least as many as distinct ones."""
     for doc in range(len(offsets) - 1):
         n = 0
         for start in range(offsets[doc], offsets[doc + 1] - SHINGLE + 1):
-            value = _siphash(_shingle_hash(words, start, SHINGLE), k0, k1)
-            at = value & mask
-            while table[at] != 0:
-                if table[at] == value:
-                    n += 1
-                    break
-                at = (at + np.uint64(1)) & mask
+            n += holds(table, mask, _siphash(_shingle_hash(words, start, SHINGLE), k0, k1))
         out[doc] = n
 
 
-def _table(values: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], np.uint64]:
-    """An open-addressing hash table of distinct values; 0 is an empty place (and the one value it cannot hold)."""
+def hash_table(values: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], np.uint64]:
+    """An open-addressing hash table of distinct values, and its mask; 0 is an empty place (and the one value it cannot hold)."""
     size = 1 << max(4, int(4 * max(len(values), 1)).bit_length())
     table = np.zeros(size, dtype=np.uint64)
     _fill(table, values, np.uint64(size - 1))
@@ -159,13 +162,8 @@ def _fill(table, values, mask):
         table[at] = values[i]
 
 
-def _joined(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-
-
 def sketches(texts: pa.Array, key: AuthorKey) -> list[Sketch | None]:
     """The sketch of each text; None for one of fewer than :data:`LEAST_WORDS` words."""
-    texts = _joined(texts)
     k0, k1 = _secrets(key)
     words, offsets = hash_words(texts)
     flat, bounds = shingle_sets(texts)
@@ -197,7 +195,7 @@ class TextIndex:
         self._owners = np.repeat(np.array(parts, np.int64), [len(known[i].values) for i in parts])
         order = np.argsort(self._values, kind="stable")
         self._values, self._owners = self._values[order], self._owners[order]
-        self._table, self._mask = _table(np.unique(self._values))
+        self._table, self._mask = hash_table(np.unique(self._values))
         self._least = min((self._needed(known[i]) for i in parts), default=0)
         self._whole: dict[tuple[int, int], int] = {
             (one.words, int(one.values[0])): i for i, one in enumerate(known) if not one.shingles
@@ -211,7 +209,6 @@ class TextIndex:
 
     def match(self, texts: pa.Array) -> list[tuple[int, int]]:
         """(row, number of the sketch) of each text that is a copy; a text may be one of several."""
-        texts = _joined(texts)
         words, offsets = hash_words(texts)
         found: list[tuple[int, int]] = []
         if len(self._lengths):

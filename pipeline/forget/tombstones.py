@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Union
-from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.authors import Keyring
-from pipeline.store import make_key
+from pipeline.store import lock, make_key
+from pipeline.whole import write_whole
 from sources.card import CARDS_DIR
 from sources.errors import UserError
 
@@ -133,16 +134,18 @@ def load_tombstones(path: Path | None = None) -> dict[str, Tombstone]:
     try:
         stat = path.stat()
     except FileNotFoundError:
-        if os.environ.get(VARIABLE) and not path.parent.is_dir():
-            raise UserError(
-                "no such folder of tombstones", where=path.parent, fix=f"make it, or mend {VARIABLE}"
-            ) from None
+        _check_folder(path)
         return {}
     except OSError as error:
         raise UserError(
             f"cannot read the tombstones: {error.strerror}", where=path, fix="check its permissions"
         ) from None
     return dict(_load(path.absolute(), stat.st_size, stat.st_mtime_ns))
+
+
+def _check_folder(path: Path) -> None:
+    if os.environ.get(VARIABLE) and not path.parent.is_dir():
+        raise UserError("no such folder of tombstones", where=path.parent, fix=f"make it, or mend {VARIABLE}") from None
 
 
 @lru_cache(maxsize=4)
@@ -200,25 +203,30 @@ def add_tombstones(new: Iterable[Tombstone], path: Path | None = None) -> list[T
     :raises UserError: the file is damaged or cannot be written.
     """
     path = path or tombstones_file()
-    known = load_tombstones(path)
-    added = list({one.id: one for one in new if one.id not in known}.values())
-    if not added:
-        return []
-    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        before = path.read_bytes() if path.exists() else b""
-        with aside.open("wb") as file:
-            file.write(before + (b"\n" if before and not before.endswith(b"\n") else b"") + dump(added))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the tombstones: {error.strerror}", where=path, fix=f"name another file in {VARIABLE}"
-        ) from None
-    finally:
-        aside.unlink(missing_ok=True)
+    with _alone(path):
+        known = load_tombstones(path)
+        added = list({one.id: one for one in new if one.id not in known}.values())
+        if added:
+            before = path.read_bytes() if path.exists() else b""
+            between = b"\n" if before and not before.endswith(b"\n") else b""
+            write_whole(path, before + between + dump(added), f"name another file in {VARIABLE}")
     return added
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other commands from adding lines: of two that read the same file, the later would take out what the earlier added."""
+    held = path.with_name(f".{path.name}.lock")
+    _check_folder(path)
+    try:
+        release = lock(held, "another command is adding tombstones", path, "run the command again")
+    except OSError as error:
+        raise UserError(f"cannot write: {error.strerror}", where=path, fix=f"name another file in {VARIABLE}") from None
+    try:
+        yield
+    finally:
+        held.unlink(missing_ok=True)
+        release()
 
 
 def check_keys(tombstones: Iterable[Tombstone], ring: Keyring) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from pipeline.whole import write_whole
 from sources.errors import UserError
 
 #: What is judged: one reply, which of two is the better, or one reply that counts as good or bad.
@@ -269,22 +268,6 @@ def write_file(path: Path, decisions: Iterable[Decision]) -> bool:
         return False
     write_whole(path, content)
     return True
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place by one rename.
-
-    :raises UserError: the folder cannot be written.
-    """
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        os.replace(aside, path)
-    except OSError as error:
-        raise UserError(f"cannot write: {error.strerror}", where=path, fix="name another place") from None
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

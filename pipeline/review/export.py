@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pipeline.review import argilla
-from pipeline.review.decisions import OUTCOMES, Decisions, Kind, write_whole
+from pipeline.review.decisions import OUTCOMES, Decisions, Kind
 from pipeline.review.examples import STRATA, Entry, Example, ReviewedSet
 from pipeline.review.page import page
 from pipeline.review.questions import check, columns, instructions, order_of, shown
 from pipeline.review.sample import deal, draw, of_kind, row_id
 from pipeline.review.tables import CELL_LIMIT, write_csv
+from pipeline.whole import write_whole
 from sources.errors import UserError
 
 Form = Literal["csv", "argilla", "html"]

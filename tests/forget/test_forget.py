@@ -5,21 +5,24 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from pipeline import authors
 from pipeline.authors import keyring
 from pipeline.cli import main
 from pipeline.curate import run_curate
-from pipeline.forget.apply import begin
+from pipeline.forget.apply import _scan, begin
 from pipeline.forget.command import forget, prove_all, status
-from pipeline.forget.lineage import Graph
-from pipeline.forget.outputs import outdated
+from pipeline.forget.lineage import Artifact, Graph
+from pipeline.forget.outputs import outdated, register, registered
 from pipeline.forget.tombstones import add_tombstones, load_tombstones, tombstone, tombstones_file
 from pipeline.run import ingest_missing
 from pipeline.store import Store
@@ -319,6 +322,43 @@ def test_models_that_read_nothing_forgotten_stay(tmp_path: Path) -> None:
     assert places["b1" * 16] < places["b" * 32] < places["d" * 32]
 
 
+def test_a_shard_that_hides_a_person_goes_whole(tmp_path: Path) -> None:
+    # Ids in its first rows, then authors under a key that says nothing of whom is forgotten.
+    store = Store(tmp_path / "store")
+    turns = pa.array([[]] * 4, pa.list_(pa.struct([("author", pa.string())])))
+    table = pa.table({"id": list("abcd"), "author": pa.array([None, None, "x", "y"], pa.string()), "turns": turns})
+    with store.write("documents", "k" * 32, []) as (folder, meta):
+        pq.write_table(table, folder / "documents.parquet", row_group_size=2)
+        meta.update(source="circle", documents=4, author_key="old")
+
+    class Blind:
+        columns = ("id", "author", "turns")
+        sources: ClassVar[dict[str, str]] = {}
+
+        def authors(self, source: str, key: str) -> dict:
+            return {}
+
+        def blind_to(self, key: str, source: str) -> bool:
+            return True
+
+        def match(self, rows: pa.Table, authors: dict) -> tuple[np.ndarray, Counter]:
+            return np.array([True, False]), Counter(one=1)
+
+    found = _scan(store, Artifact("documents", "k" * 32, store.meta("documents", "k" * 32)), Blind())  # type: ignore[arg-type]
+    assert (found.again, found.ids, len(found.gone)) == (True, [], 0)
+
+
+def test_an_output_that_is_away_stays_known(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    away, here = tmp_path / "away", tmp_path / "here"
+    here.mkdir()
+    register(store, away)
+    register(store, here)
+    assert registered(store) == [here]
+    away.mkdir()
+    assert registered(store) == [away, here]
+
+
 def test_publications_made_before_are_told_of(tmp_path: Path) -> None:
     manifest = {"kind": "set", "name": "help", "lineage": {"shards": [{"documents": "aa"}, {"documents": "bb"}]}}
     for name, content in (("manifest.json", manifest), ("provenance.json", {"manifest": manifest})):
@@ -366,6 +406,10 @@ def test_the_proof_looks_everywhere(there: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [[{"by": author}]]}), places / "nested.parquet")
     np.save(places / "uids.npy", np.array([1, int(one[:16], 16)], np.uint64))
     (places / "broken.parquet").write_bytes(b"no parquet " + one.encode())
+    (places / "cut.jsonl.zst").write_bytes(zstandard.compress(f"{json.dumps({'text': OWN})}\n".encode() * 9)[:-4])
+    (places / "plain.csv.gz").write_text(f'1,"{OWN}"\n')
+    (places / "00000.bin").write_bytes(np.arange(9, dtype="<u2").tobytes())
+    (places / "00000.idx").write_bytes(b"no index " + one.encode())
     (places / "clean.txt").write_text("Nothing of it.")
     (tmp_path / "needle.txt").write_text("A sentence of nine words that nobody had forgotten.")
     (places / "notes.md").write_text("# A\nA sentence of nine words that nobody had forgotten.\n")
@@ -374,6 +418,12 @@ def test_the_proof_looks_everywhere(there: Path, tmp_path: Path) -> None:
     assert what == {
         ("page.html", "text"), ("run.log", "id"), ("table.csv", "text"), ("deep.json", "text"), ("deep.json", "id"),
         ("nested.parquet", "author"), ("uids.npy", "id"), ("broken.parquet", "id"), ("notes.md", "text"),
+        ("plain.csv.gz", "text"), ("00000.idx", "id"),
     }  # fmt: skip
-    assert found.unread == [str(places / "broken.parquet")]
+    assert [Path(name).name for name in found.unread] == [
+        "00000.bin",
+        "broken.parquet",
+        "cut.jsonl.zst",
+        "plain.csv.gz",
+    ]
     assert add_tombstones(load_tombstones().values()) == []

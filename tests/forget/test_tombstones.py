@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.authors import AuthorKey, Keyring
 from pipeline.forget.tombstones import add_tombstones, check_keys, load_tombstones, tombstone, tombstones_file
+from pipeline.store import lock
 from sources.errors import UserError
 
 KEY = AuthorKey(bytes(range(32)), "test")
@@ -78,3 +79,17 @@ def test_an_unknown_folder_is_an_error_and_no_file_is_none(tmp_path: Path, monke
     monkeypatch.setenv("WELLMIX_TOMBSTONES", str(tmp_path / "gone" / "tombstones.jsonl"))
     with pytest.raises(UserError, match="folder"):
         load_tombstones()
+    with pytest.raises(UserError, match="folder"):
+        add_tombstones([tombstone("source", "2026-01-02", "request 3", source="circle")])
+
+
+def test_lines_are_added_by_one_command_at_a_time() -> None:
+    # of two that read the same file, the later would take out what the earlier added
+    path = tombstones_file()
+    release = lock(path.with_name(f".{path.name}.lock"), "taken", path, "")
+    new = tombstone("source", "2026-01-02", "request 3", source="circle")
+    with pytest.raises(UserError, match="another command"):
+        add_tombstones([new])
+    release()
+    assert add_tombstones([new]) == [new]
+    assert [file.name for file in path.parent.iterdir() if "tombstones" in file.name] == [path.name]
