@@ -6,8 +6,8 @@ worker or a node (those alone run again), and what a task that failed has to say
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -117,15 +117,12 @@ def load_cluster(name: str | None) -> Cluster:
         made = Cluster.model_validate({name: None})
     elif Path(name).suffix in (".yaml", ".yml"):
         path = Path(name)
-        raw, lines = read_yaml(path, "executor", _GUIDE)
+        raw, lines = read_yaml(path, "executor", "pipeline/README.md")
         made = validated(Cluster, raw, path, lines, (Cluster, RayOptions, SlurmOptions))
     else:
         raise UserError(f"no executor is called {name!r}", where="--executor", fix="local, ray, slurm or a YAML file")
     _check_installed(made)
     return made
-
-
-_GUIDE = "pipeline/README.md"
 
 
 def _check_installed(cluster: Cluster) -> None:
@@ -148,6 +145,13 @@ def running_on(cluster: Cluster) -> Iterator[None]:
 def current() -> Cluster:
     """Where the steps of this run are executed."""
     return _current.get()
+
+
+def some_lost(workers: Iterable[Any]) -> bool:
+    """Whether a process of a pool ended as none does by itself. A pool ends its own with SIGTERM; 255 is said where the process they are
+    forked from was killed.
+    """
+    return any(worker.exitcode not in (None, 0, -signal.SIGTERM) for worker in workers)
 
 
 class LostTasksError(ChildProcessError):
@@ -184,12 +188,3 @@ def _executor(cluster: Cluster, step: Any, jobs: int, folder: str, workers: int,
     from pipeline.on_slurm import SlurmExecutor
 
     return SlurmExecutor.of(cluster.slurm or SlurmOptions(), step, jobs, folder, workers, label)
-
-
-#: Libraries must not start a pool of threads in each worker; the command line sets these.
-THREADS = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKIE_NUM_THREADS")
-
-
-def one_thread() -> dict[str, str]:
-    """The environment that keeps libraries in workers from starting threads."""
-    return {name: os.environ.get(name, "1") for name in THREADS}

@@ -28,7 +28,7 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from pipeline import interrupt
-from pipeline.cluster import Cluster, current, run_on_cluster
+from pipeline.cluster import Cluster, current, run_on_cluster, some_lost
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
@@ -264,9 +264,7 @@ class _watch:  # noqa: N801 - used as a with-statement
             done = self._done()
             self._progress.update(self._label, done)
             workers.update(multiprocess.active_children())
-            # a pool ends workers with SIGTERM; 255 is said where the process they are forked from was killed
-            ended = any(w.exitcode not in (None, 0, -signal.SIGTERM) for w in workers)
             # once all is done the pool and its manager are ended, on a busy machine by SIGKILL, and that is no loss
-            if ended and len(done) < len(self._weights) and not self._lost and not interrupt.requested():
+            if some_lost(workers) and len(done) < len(self._weights) and not self._lost and not interrupt.requested():
                 self._lost = True
                 interrupt.stop_main(f"error: {_LOST}; the same command goes on from here")

@@ -9,7 +9,8 @@ from typing import Any
 
 from datatrove.executor.ray import RayPipelineExecutor
 
-from pipeline.cluster import RayOptions, one_thread
+from pipeline.cluster import RayOptions, some_lost
+from pipeline.threads import one_thread
 from sources.errors import UserError
 
 
@@ -74,7 +75,7 @@ def _die_with_children() -> None:
     seen: set[Any] = set()
     while True:
         seen.update(multiprocess.active_children())
-        if any((child.exitcode or 0) < 0 for child in seen):
+        if some_lost(seen):
             os._exit(1)
         # often: the pool forgets a dead process within a tenth of a second
         time.sleep(0.02)

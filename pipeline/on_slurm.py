@@ -12,7 +12,8 @@ from typing import Any
 
 from datatrove.executor.slurm import SlurmPipelineExecutor
 
-from pipeline.cluster import SlurmOptions, one_thread
+from pipeline.cluster import SlurmOptions
+from pipeline.threads import one_thread
 from sources.errors import UserError
 
 #: Seconds between two looks at the queue; they grow to this.

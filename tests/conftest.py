@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.threads import one_thread
+
 ROOT = Path(__file__).parent.parent
 
-# As the command line sets them: workers are processes, libraries must not start threads in each.
-for variable in (
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TOKIE_NUM_THREADS",
-):
-    os.environ.setdefault(variable, "1")
+# As the command line does, and before any library that looks.
+os.environ.update(one_thread())
 # No test asks the Hugging Face hub for anything.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -84,7 +84,7 @@ class Outbox:
     def __init__(self, exchange: Exchange, store: Store, sender: int, limit: int) -> None:
         self._exchange, self._store, self._sender, self._limit = exchange, store, sender, limit
         self._tables: list[pa.RecordBatch] = []
-        self._receivers: list[npt.NDArray[np.uint16]] = []
+        self._receivers: list[npt.NDArray[np.integer]] = []
         self._bytes = 0
         self.told: dict[str, Any] = {}
         self.chunks: list[list[int]] = []
@@ -92,14 +92,15 @@ class Outbox:
     def put(self, receivers: npt.NDArray[np.integer], **columns: Any) -> None:
         """Add rows.
 
-        :param receivers: of each row, below 65,536.
+        :param receivers: of each row.
         :param columns: arrays, always the same ones.
         """
         if len(receivers) == 0:
             return
         batch = pa.RecordBatch.from_pydict({name: pa.array(column) for name, column in columns.items()})
         self._tables.append(batch)
-        self._receivers.append(receivers.astype(np.uint16))  # short integers are sorted by radix
+        # integers of 16 bits are sorted by radix
+        self._receivers.append(receivers.astype(np.uint16) if receivers.max() < 1 << 16 else receivers)
         self._bytes += batch.nbytes
         if self._bytes >= self._limit:
             self.flush()

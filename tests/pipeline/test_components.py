@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.dedup.components import compress, large_star, owner, settled, small_star, star_round
-from pipeline.dedup.exchange import distinct
+from pipeline.dedup.exchange import Exchange, distinct
+from pipeline.store import Store
 
 
 def components(edges: np.ndarray) -> dict[int, int]:
@@ -97,3 +100,12 @@ def test_star_operations_are_those_of_the_paper() -> None:
     assert set(zip(*map(np.ndarray.tolist, large_star(nodes, neighbours)), strict=True)) == {(7, 2), (9, 2), (4, 1)}
     nodes, neighbours = np.array([9, 9, 9]), np.array([7, 2, 4])
     assert set(zip(*map(np.ndarray.tolist, small_star(nodes, neighbours)), strict=True)) == {(9, 2), (7, 2), (4, 2)}
+
+
+def test_rows_reach_any_number_of_receivers(tmp_path: Path) -> None:
+    exchange, store = Exchange("shuffle", "run", 1), Store(tmp_path)
+    receivers = np.array([70_000, 3, 70_000 - (1 << 16)])
+    with exchange.outbox(store, 0, 1 << 20) as box:
+        box.put(receivers, value=receivers)
+    for receiver in receivers.tolist():
+        assert [batch["value"].to_pylist() for batch in exchange.receive(store, receiver)] == [[receiver]]

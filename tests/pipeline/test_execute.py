@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.threads import NAMES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,10 +18,9 @@ def test_what_workers_are_forked_from_starts_no_pools() -> None:
         "import os, pipeline.worker;"
         "print(*sorted({open(f'/proc/self/task/{t}/comm').read().strip() for t in os.listdir('/proc/self/task')}), sep=chr(10))"
     )
-    names = ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKIE_NUM_THREADS")
     found = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | dict.fromkeys(names, "1"),
+        env=os.environ | dict.fromkeys(NAMES, "1"),
         cwd=ROOT,
         capture_output=True,
         text=True,
