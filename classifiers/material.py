@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from classifiers.corpora import HEADS, Example, group_of
 from classifiers.distil import piece_vectors
 from classifiers.evaluate import folds_of, tainted
 from classifiers.features import normalise
+from sources.digests import sha256
 
 #: Most unlabelled texts of a corpus.
 QUOTA = 450
@@ -109,7 +109,7 @@ def _pieces(cache: Path) -> np.ndarray:
 def _encoder_rows(texts: list[str], features: Path, cache: Path) -> np.ndarray:
     """Features of texts as the shipped graph gives them, so that heads are trained on what they will meet."""
     # Rows are those of one graph: heads trained on another's would be shipped in this one.
-    graph = f"encoder-{hashlib.sha256(features.read_bytes()).hexdigest()[:12]}-{encoder.TOKENS}"
+    graph = f"encoder-{sha256(features)[:12]}-{encoder.TOKENS}"
 
     def encode(new: list[str]) -> np.ndarray:
         parts = [new[at : at + 500] for at in range(0, len(new), 500)]

@@ -203,10 +203,7 @@ def _write(out: Path, students: Students, material: Material) -> None:
 
 
 def _write_manifest(out: Path, judgement: Judgement, material: Material, settings: Settings, seed: int) -> None:
-    files = {
-        name: hashlib.sha256((out / name).read_bytes()).hexdigest()
-        for name in (FASTTEXT_FILE, STATIC_FILE, ENCODER_FILE, TOKENIZER_FILE)
-    }
+    files = {name: digests.sha256(out / name) for name in (FASTTEXT_FILE, STATIC_FILE, ENCODER_FILE, TOKENIZER_FILE)}
     manifest = {
         "format": FORMAT,
         "prior": settings.fasttext.prior,

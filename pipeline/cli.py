@@ -12,25 +12,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-# Workers are processes, one a core; libraries must not start a pool of threads in each of them.
-for _variable in (
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TOKIE_NUM_THREADS",
-):
-    os.environ.setdefault(_variable, "1")
+from pipeline.threads import one_thread
 
-import orjson  # noqa: E402
-import typer  # noqa: E402
-from rich.markup import escape  # noqa: E402
-from rich.table import Table  # noqa: E402
+# before any library that looks
+os.environ.update(one_thread())
 
-from classifiers.taxonomy import Effort  # noqa: E402
-from pipeline import interrupt  # noqa: E402
-from pipeline.console import console  # noqa: E402
-from sources.errors import DefectError, UserError, told, wants_messages  # noqa: E402
+import orjson
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from classifiers.taxonomy import Effort
+from pipeline import interrupt
+from pipeline.console import console
+from sources.errors import DefectError, UserError, told, wants_messages
 
 if TYPE_CHECKING:
     from pipeline.publish.stage import Staged
@@ -119,9 +114,12 @@ def main() -> None:
                 _print_error(error)
                 sys.exit(2)
             if isinstance(error, OSError):
+                from sources.remote import is_url
+
                 fix = _FIXES.get(error.errno or 0)
-                # Arrow's own words are long; the number says it all
-                what = os.strerror(error.errno) if error.errno in _FIXES else error.strerror
+                # Arrow's own words are long, and the number says it all; of a URL, the server's words say more
+                short = error.errno in _FIXES and not is_url(error.filename)
+                what = os.strerror(error.errno or 0) if short else error.strerror
                 _print_error(UserError(what or str(error), where=error.filename, fix=fix))
                 sys.exit(1)
             if not isinstance(error, Exception) or wants_messages():

@@ -23,7 +23,7 @@ from pipeline.console import console
 from pipeline.database import connect, files
 from pipeline.output import read_manifest
 from pipeline.store import DamagedError
-from sources.errors import UserError
+from sources.errors import UserError, wants_messages
 
 #: What a row says; its other columns say things about it. A row has those of its format.
 CONTENT = ("text", "messages", "prompt", "completion", "chosen", "rejected", "label", "conversations")
@@ -199,6 +199,8 @@ def diff_outputs(a: Path, b: Path, *, memory: str = "2GB") -> Diff:
     try:
         return _compared(a, b, one, two, rows, notes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if wants_messages():
+            raise
         raise UserError(
             f"a manifest holds what none should: {type(error).__name__}",
             where=f"{a}, {b}",

@@ -8,7 +8,6 @@ many workers there are.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from pipeline.formats import FORMATS_VERSION, Written, shard_writer
 from pipeline.store import Store, make_key
 from pipeline.tables import opened, read, read_between
 from pipeline.tokens import load_tokenizer
+from sources.digests import sha256
 
 EMIT_VERSION = 2
 
@@ -61,7 +61,9 @@ class ScatterStep(Step):
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
         for shard in task["shards"]:
-            self._scatter(store, task["plan"], task["outputs"], **shard)
+            # there, where a job that was lost runs again
+            if not store.has(SCATTER, shard["key"]):
+                self._scatter(store, task["plan"], task["outputs"], **shard)
 
     @staticmethod
     def _scatter(
@@ -137,6 +139,8 @@ class GatherStep(Step):
     name = "gather"
 
     def run_task(self, store: Store, task: dict[str, Any]) -> None:
+        if store.has("shard", task["key"]):
+            return
         label = f"{task['split']}-{task['out']}".encode()
         parts: list[pa.Table] = []
         for folder in store.paths(SCATTER, task["parts"]):
@@ -161,13 +165,11 @@ def file_entry(folder: Path, name: str, split: str, written: Written) -> dict[st
     :param folder: holds ``<format>/<split>/``, where the writer put it.
     """
     path = folder / name / split / written.path
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "path": f"{name}/{split}/{written.path}",
         "format": name,
         "split": split,
-        "sha256": digest,
+        "sha256": sha256(path),
         "bytes": path.stat().st_size,
         "documents": written.documents,
         "tokens": written.tokens,

@@ -10,7 +10,7 @@ from pipeline.attributes import read_documents
 from pipeline.output import read_manifest
 from pipeline.store import Store, open_store, there_is_a_store
 from pipeline.tables import read, read_between
-from sources.errors import UserError
+from sources.errors import UserError, wants_messages
 
 
 def explain(out: Path | str, document: str, store_root: Path | str) -> dict[str, Any]:
@@ -33,6 +33,8 @@ def explain(out: Path | str, document: str, store_root: Path | str) -> dict[str,
         return _explained(out, manifest, document, store_root)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         # UserError is none of these: the manifest is not what wellmix wrote.
+        if wants_messages():
+            raise
         raise UserError(
             f"its manifest does not fit its store: {type(error).__name__}",
             where=f"{out}/manifest.json",

@@ -137,7 +137,7 @@ def _run(
         formats: list[str] = list(recipe.shards.formats)
         versions = {stage.name: stage.version for stage in corpus.judges.stages}
         outputs = store.meta("plan", plan)["outputs"]
-        kept = kept_shards(out, emission_key(versions, corpus.judges.tokenizer), outputs, formats)
+        kept = kept_shards(out, emission_key(versions), outputs, formats)
         with progress.timed("emit"):
             written = run_emit(
                 store,

@@ -34,6 +34,7 @@ from pipeline.cache import Cache
 from pipeline.lease import Lease
 from pipeline.store import Store, as_json
 from sources.errors import UserError
+from sources.files import content_hash
 from sources.remote import filesystem, patiently
 
 #: Bytes of a part of a multi-part upload, and how many are under way at once (S3 takes 10,000 parts of a file).
@@ -198,7 +199,7 @@ class RemoteFolder:
         self._fs.get_file(self._path(name), str(local))
         if (got := local.stat().st_size) != size:
             raise OSError(errno.EIO, f"{got:,} of {size:,} bytes came", self.place(name))
-        if digest is not None and not file_digest(local).startswith(digest):
+        if digest is not None and not content_hash(local).startswith(digest):
             raise OSError(errno.EIO, "the content is not what was written", self.place(name))
 
     def _remove(self, names: list[str]) -> None:
@@ -212,10 +213,24 @@ class RemoteFolder:
             self._fs.rm([self._path(name) for name in names])
 
 
-def file_digest(path: Path) -> str:
-    """BLAKE2b-128 of a file's content, 32 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+@contextmanager
+def in_reach(what: str, where: str, *, may: str, exist: str = "used") -> Iterator[None]:
+    """Tell what keeps a place at a URL from being used.
+
+    :param may: what is asked of it: read or written.
+    :param exist: what cannot be done with one that is not there.
+    :raises UserError: it is not there, or may not be.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(
+            f"{what} may not be {may}: {error.strerror}", where=where, fix="check the credentials, and what they allow"
+        ) from None
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{what} cannot be {exist}: {error.strerror}", where=where, fix="make its bucket, or check the address"
+        ) from None
 
 
 def many(call: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
@@ -414,20 +429,8 @@ class RemoteStore(Store):
         release_folder = self._take_folder()
         try:
             lease = Lease(self._remote, self._cache_id())
-            try:
+            with in_reach("the store", self.location, may="written"):
                 broken = lease.take()
-            except FileNotFoundError as error:
-                raise UserError(
-                    f"the store cannot be used: {error.strerror}",
-                    where=self.location,
-                    fix="make its bucket, or check the address",
-                ) from None
-            except PermissionError as error:
-                raise UserError(
-                    f"the store may not be written: {error.strerror}",
-                    where=self.location,
-                    fix="check the credentials, and what they allow",
-                ) from None
         except BaseException:
             release_folder()
             raise
@@ -459,11 +462,11 @@ class RemoteStore(Store):
         folder = _folder(stage, key)
         stored: dict[str, list[Any]] = {}
         for path in sorted(path for path in aside.rglob("*") if path.is_file()):
-            name, digest = path.relative_to(aside).as_posix(), file_digest(path)
+            name, digest = path.relative_to(aside).as_posix(), content_hash(path)
             stored[name] = [path.stat().st_size, digest]
             self._remote.put(f"{folder}/{_object(name, digest)}", path)
         record = meta | {"stored": stored}
-        data = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False).encode()
+        data = as_json(record).encode()
         first = self._remote.create(f"{folder}/meta.json", data)
         theirs = record if first else self._record(stage, key, fresh=True)
         if theirs is None:
@@ -502,23 +505,17 @@ class RemoteStore(Store):
     def _keep_record(self, stage: str, key: str, data: bytes) -> None:
         kept = self.root / "metas" / _folder(stage, key)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.root / "tmp" / uuid.uuid4().hex
-        aside.write_bytes(data)
-        os.replace(aside, kept)
+        self._replace(kept, data.decode())
 
     def _fetch(self, stage: str, key: str, place: Path) -> None:
         record = self._record(stage, key)
         if record is None:
             raise FileNotFoundError(errno.ENOENT, "no such artifact", self._remote.place(_folder(stage, key)))
         stored = record.pop("stored")
-        aside = self.root / "tmp" / f"{stage.replace('/', '-')}-{key[:8]}-{uuid.uuid4().hex[:8]}"
-        aside.mkdir()
-        try:
+        with self.scratch(f"{stage.replace('/', '-')}-{key[:8]}") as aside:
             for name, (size, digest) in stored.items():
                 self._remote.get(f"{_folder(stage, key)}/{_object(name, digest)}", aside / name, size, digest)
             super().commit(aside, stage, key, record)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         self._cache.grew(sum(size for size, _ in stored.values()))
 
     def _forget(self, stage: str, key: str) -> None:
@@ -570,14 +567,8 @@ class RemoteStore(Store):
         if self._followed:
             return
         own = self.root / "generation"
-        try:
+        with in_reach("the store", self.location, may="read"):
             now = self._generation()
-        except PermissionError as error:
-            raise UserError(
-                f"the store may not be read: {error.strerror}",
-                where=self.location,
-                fix="check the credentials, and what they allow",
-            ) from None
         if now != (own.read_text() if own.exists() else ""):
             for path in self.root.iterdir():
                 if path.is_dir() and path.name not in ("tmp", "uses"):

@@ -27,7 +27,7 @@ from pipeline.ingest import documents_key, run_ingest, split_from_json, split_to
 from pipeline.names import NameFinder
 from pipeline.output import UNFINISHED, held, read_file, read_manifest, refuse_foreign
 from pipeline.recipe import Ingest
-from pipeline.remote import RemoteFolder
+from pipeline.remote import RemoteFolder, in_reach
 from pipeline.store import Store, open_store
 from pipeline.tokens import load_tokenizer
 from sources.card import Card
@@ -241,15 +241,8 @@ def _check_remote_output(out: str, store: str) -> None:
         )
     folder = RemoteFolder(out)
     try:
-        foreign = read_manifest(out) is None and bool(there := folder.find()) and UNFINISHED not in there
-    except PermissionError as error:
-        raise UserError(
-            f"the output may not be read: {error.strerror}", where=out, fix="check the credentials, and what they allow"
-        ) from None
-    except FileNotFoundError as error:
-        raise UserError(
-            f"the output cannot be written: {error.strerror}", where=out, fix="make its bucket, or check the address"
-        ) from None
+        with in_reach("the output", out, may="read", exist="written"):
+            foreign = read_manifest(out) is None and bool(there := folder.find()) and UNFINISHED not in there
     except ValueError:
         foreign = True
     if foreign:

@@ -177,7 +177,7 @@ def open_remote(url: str, size: int) -> BinaryIO:
     if not isinstance(fs, AsyncFileSystem):
         return patiently(url, fs.open, path, "rb")
     if size and (not url.startswith("http") or _takes_ranges(fs, path, url)):
-        return io.BufferedReader(RangeReader(fs, path, url, size), 1 << 20)
+        return RangeReader(fs, path, url, size)  # type: ignore[return-value]
     return _fetched(fs, path, url, size)
 
 

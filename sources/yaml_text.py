@@ -130,8 +130,6 @@ def _count(node: yaml.Node, known: dict[int, int], above: set[int]) -> int:
             children = [child for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
             children = node.value
-        if len(above) > _DEPTH * 2:
-            raise NotYaml(f"nested more than {_DEPTH} levels deep", node.start_mark.line + 1)
         known[id(node)] = 1 + sum(_count(child, known, above | {id(node)}) for child in children)
         if known[id(node)] > _VALUES:
             raise NotYaml(f"aliases make more than {_VALUES:,} values of it", node.start_mark.line + 1)

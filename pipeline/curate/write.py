@@ -6,7 +6,6 @@ take.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from pipeline.store import Store, make_key
 from pipeline.tables import read
 from pipeline.words import mix_ids
 from sources.card import Card
+from sources.digests import sha256
 from sources.readers.base import FileRef
 
 WRITE_VERSION = 1
@@ -303,13 +303,11 @@ def _take(examples: Iterator[dict[str, Any]], count: int) -> Iterator[dict[str, 
 
 
 def _entry(folder: Path, form: str, split: str, path: Path, examples: int, tokens: int) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "path": path.relative_to(folder).as_posix(),
         "format": form,
         "split": split,
-        "sha256": digest,
+        "sha256": sha256(path),
         "bytes": path.stat().st_size,
         "examples": examples,
         "tokens": tokens,

@@ -90,27 +90,8 @@ def _texts(base: np.ndarray, edits: np.ndarray, numbers: np.ndarray, seed: int) 
     return pc.binary_join(pa.ListArray.from_arrays(np.arange(0, words.size + 1, WORDS, dtype=np.int32), flat), " ")
 
 
-class Clock(Progress):
-    """Times every step."""
-
-    def __init__(self) -> None:
-        super().__init__(False)
-        self.seconds: dict[str, float] = {}
-
-    def start(self, label: str, weights: list[int], groups: list[str | None]) -> None:
-        self.seconds[label] = -time.perf_counter()
-        super().start(label, weights, groups)
-
-    def finish(self, label: str, failed: bool = False) -> None:
-        self.seconds[label] += time.perf_counter()
-        super().finish(label, failed)
-
-
 class Memory(threading.Thread):
-    """Samples the resident memory of this process and its children.
-
-    :ivar main, worker: peaks in MB, of this process and of the largest other; ``idle`` the smallest that any other process had at its peak.
-    """
+    """Samples the resident memory of this process and its children; ``stop`` gives the peaks in MB, of this one and the largest other."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -147,7 +128,7 @@ def main() -> None:
         for documents in args.documents:
             store = Store((args.work or Path(temporary)) / f"scale-{documents}")
             keys = make_corpus(store, documents)
-            clock, memory = Clock(), Memory()
+            clock, memory = Progress(False), Memory()
             before = memory._me.memory_info().rss // 10**6
             memory.start()
             began = time.perf_counter()

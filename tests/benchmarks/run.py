@@ -33,6 +33,7 @@ from rich.table import Table
 
 from classifiers.language import WEIGHTS as LID
 from classifiers.scorer import EFFORTS
+from pipeline.threads import NAMES
 from sources.errors import UserError
 from tests.benchmarks import dolma_peer, models, ours
 from tests.benchmarks.corpus import Corpus, build
@@ -46,9 +47,7 @@ BEST_MB = 1
 #: Sizes whose memory is measured, in multiples of ``--mb``: 20, 100 and 400 MB.
 RSS_SIZES = (1, 5, 20)
 #: One thread, as in a worker: for what is measured inside one process.
-ONE_THREAD = dict.fromkeys(
-    ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKIE_NUM_THREADS"), "1"
-)
+ONE_THREAD = dict.fromkeys(NAMES, "1")
 GOALS = {
     "end_to_end_vs_datatrove": 20,
     "minhash_vs_datatrove": 50,
