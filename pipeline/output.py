@@ -27,6 +27,7 @@ from pipeline.recipe import Recipe
 from pipeline.remote import RemoteFolder, cache_folder
 from pipeline.store import Store, flush, lock, make_key, writing
 from pipeline.tokens import load_tokenizer
+from pipeline.whole import link_or_copy
 from sources.card import Card
 from sources.digests import sha256
 from sources.errors import DefectError, UserError
@@ -207,7 +208,7 @@ def write_output(
                 key = next(fresh)
                 place, files_here = store.path("shard", key), store.meta("shard", key)["files"]
             for file in files_here:
-                _take(place / file["path"], aside / file["path"])
+                link_or_copy(place / file["path"], aside / file["path"])
                 entries.append(file)
         entries += _finish(aside, entries, tokenizer)
         write_json(
@@ -218,24 +219,6 @@ def write_output(
         write_quarantine(store, [(s["source"], s["documents"]) for s in lineage.shards], aside / "quarantine.jsonl")
     # The folder has them now; the store keeps what is dear to compute, and these are not.
     store.discard("shard", written)
-
-
-def _take(file: Path, target: Path) -> None:
-    """A file under another name too, or a copy of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(file, target)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
-            raise
-        # another device, or a file system without links
-        _copy(file, target)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """As ``shutil.copyfile``, which of a full disk says the source's name."""
-    with source.open("rb") as read, target.open("wb") as write:
-        shutil.copyfileobj(read, write, 1 << 20)
 
 
 def _finish(folder: Path, entries: list[dict[str, Any]], tokenizer: str) -> list[dict[str, Any]]:

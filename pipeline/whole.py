@@ -1,8 +1,10 @@
-"""Files that people keep and commit: there whole, or as they were before."""
+"""Putting files in place: those that people keep and commit are there whole, or as they were before."""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -27,3 +29,20 @@ def write_whole(path: Path, content: bytes, fix: str = "name another place") -> 
         raise UserError(f"cannot write: {error.strerror}", where=path, fix=fix) from None
     finally:
         aside.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A file under another name too; a copy of it on another device, or where the file system has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        copy(source, target)
+
+
+def copy(source: Path, target: Path) -> None:
+    """As ``shutil.copyfile``, which of a full disk says the source's name."""
+    with source.open("rb") as read, target.open("wb") as write:
+        shutil.copyfileobj(read, write, 1 << 20)

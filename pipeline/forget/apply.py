@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.markup import escape
 
 from pipeline.authors import keyring
@@ -30,6 +29,7 @@ from pipeline.forget.lineage import Artifact, Graph
 from pipeline.forget.match import Dropped, Matcher
 from pipeline.forget.tombstones import VARIABLE, Tombstone, check_keys, dump, load_tombstones, tombstones_file
 from pipeline.store import Store
+from pipeline.tables import opened
 from sources.errors import UserError
 
 _STATE = "forgotten"
@@ -176,7 +176,7 @@ def _scan(store: Store, one: Artifact, matcher: Matcher) -> _Found:
         return found
     authors, blind = matcher.authors(source, key), matcher.blind_to(key, source)
     masks = []
-    with pq.ParquetFile(store.path("documents", one.key) / "documents.parquet") as file:
+    with opened(store.path("documents", one.key) / "documents.parquet") as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=matcher.columns, use_threads=False)
             if blind and _has_authors(table):

@@ -4,10 +4,7 @@ rows that are forgotten. Nothing is scored again, and the files are those that a
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +22,8 @@ from pipeline.forget.lineage import Artifact, Graph
 from pipeline.forget.match import Dropped, forgotten_key
 from pipeline.ingest import documents_writer, forgotten_facts
 from pipeline.store import Store, make_key
-from pipeline.tables import read
+from pipeline.tables import opened, read
+from pipeline.whole import link_or_copy
 
 #: Tables beside documents, row by row.
 BESIDE = ("quality", "scores", "signature", "tokens", "contamination")
@@ -45,7 +43,7 @@ def carry(store: Store, graph: Graph, old: Artifact, dropped: Dropped, gone: Mas
     new = forgotten_key(base, dropped)
     if not store.has("documents", new):
         _documents(store, old, base, dropped, gone, new)
-    with pq.ParquetFile(store.path("documents", new) / "documents.parquet") as file:
+    with opened(store.path("documents", new) / "documents.parquet") as file:
         groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     tables: dict[str, str] = {}
     for one in graph.made_of(old.key):
@@ -66,7 +64,7 @@ def _documents(store: Store, old: Artifact, base: str, dropped: Dropped, gone: M
     chars, at = 0, 0
     with store.scratch(f"documents-{new[:8]}") as aside:
         with (
-            pq.ParquetFile(folder / "documents.parquet") as file,
+            opened(folder / "documents.parquet") as file,
             documents_writer(aside / "documents.parquet") as writer,
         ):
             for group in range(file.num_row_groups):
@@ -76,17 +74,10 @@ def _documents(store: Store, old: Artifact, base: str, dropped: Dropped, gone: M
                 if len(table):
                     chars += pc.sum(pc.utf8_length(table["text"])).as_py()
                     writer.write_table(table)
-        _link(folder / "quarantine.parquet", aside / "quarantine.parquet")
+        link_or_copy(folder / "quarantine.parquet", aside / "quarantine.parquet")
         lost = old.meta["dropped"] | {"forgotten": dropped.rows}
         counts = {"documents": int((~gone).sum()), "chars_out": chars, "dropped": lost}
         store.commit(aside, "documents", new, old.meta | counts | forgotten_facts(base, dropped))
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _slices(groups: list[int], rows: int) -> Iterator[int]:
@@ -149,7 +140,7 @@ def _candidates(store: Store, graph: Graph, old: Artifact, documents: Artifact, 
     ids = read(store.path("documents", documents.key) / "documents.parquet", ["id"])["id"].filter(pa.array(gone))
     of = read(store.path("candidates", old.key) / "candidates.parquet", ["document"])["document"]
     kept = ~np.asarray(pc.is_in(of, ids.combine_chunks()))
-    with pq.ParquetFile(store.path("candidates", key) / "candidates.parquet") as file:
+    with opened(store.path("candidates", key) / "candidates.parquet") as file:
         groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     for pool in graph.made_of(old.key):
         if pool.stage != "pool":

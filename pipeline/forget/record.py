@@ -16,7 +16,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.authors import AuthorKey, Keyring
 from pipeline.clean import clean
@@ -25,6 +24,7 @@ from pipeline.forget.match import COLUMNS, whole_records
 from pipeline.forget.texts import LEAST_WORDS, Sketch, sketches
 from pipeline.forget.tombstones import TextTombstone, Tombstone, tombstone
 from pipeline.store import Store
+from pipeline.tables import opened
 from sources.errors import UserError
 from sources.files import open_named
 
@@ -79,7 +79,7 @@ def record_author(
 def _by_author(store: Store, key: str, author: str) -> Iterator[tuple[pa.Table, np.ndarray]]:
     """Row groups of documents in which an author wrote or spoke, and which rows."""
     wanted = pa.array([author])
-    with pq.ParquetFile(store.path("documents", key) / "documents.parquet") as file:
+    with opened(store.path("documents", key) / "documents.parquet") as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=COLUMNS, use_threads=False)
             mask = np.array(pc.is_in(table["author"].combine_chunks(), wanted))
@@ -118,7 +118,7 @@ def record_ids(store: Store | None, ids: Sequence[str], ring: Keyring, date: str
     there: set[str] = set()
     wanted = pa.array(sorted(ids))
     for _, key, _ in store.artifacts("documents") if store else ():
-        with pq.ParquetFile(store.path("documents", key) / "documents.parquet") as file:  # type: ignore[union-attr]
+        with opened(store.path("documents", key) / "documents.parquet") as file:  # type: ignore[union-attr]
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=["id", "origin"], use_threads=False)
                 mask = np.array(pc.is_in(table["id"].combine_chunks(), wanted))

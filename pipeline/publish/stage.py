@@ -34,6 +34,7 @@ from pipeline.publish.statement import statement_sections
 from pipeline.publish.tally import Tally, count
 from pipeline.publish.terms import Effective, check_gates, effective_terms
 from pipeline.store import flush
+from pipeline.whole import copy
 from sources.errors import UserError
 
 #: Layout of ``provenance.json``.
@@ -455,7 +456,7 @@ def _place(source: Path, target: Path) -> None:
             raise
         # the folder is the mount point of another device
         part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(source, part)
+        copy(source, part)
         os.replace(part, target)
 
 

@@ -54,8 +54,6 @@ class Seen:
 
     requests: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    sent: int = 0
-    received: int = 0
     upload: threading.Event = field(default_factory=threading.Event)
 
 
@@ -65,10 +63,10 @@ class FlakyProxy:
     :param target: URL of the server, on loopback.
     """
 
-    def __init__(self, target: str, plan: Plan | None = None) -> None:
+    def __init__(self, target: str) -> None:
         place = urlsplit(target)
         assert place.hostname == "127.0.0.1"
-        self.plan, self.seen = plan or Plan(), Seen()
+        self.plan, self.seen = Plan(), Seen()
         self._target = (place.hostname, place.port)
         self._counts: Counter[tuple[str, str]] = Counter()
         self._guard = threading.Lock()
@@ -115,7 +113,6 @@ class FlakyProxy:
         body = self._body(client)
         with self._guard:
             self.seen.requests[_name(client.command, client.path)] += 1
-            self.seen.sent += len(body)
         if client.command == "PUT" and len(body) > 1000:
             self.seen.upload.set()
         time.sleep(self.plan.latency)
@@ -192,8 +189,6 @@ class FlakyProxy:
         if client.command != "HEAD":
             client.wfile.write(answer if send is None else answer[:send])
             client.wfile.flush()
-        with self._guard:
-            self.seen.received += len(answer)
 
 
 def _reset(client: BaseHTTPRequestHandler) -> None:
