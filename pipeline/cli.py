@@ -116,9 +116,10 @@ def main() -> None:
             if isinstance(error, OSError):
                 from sources.remote import is_url
 
-                fix = _FIXES.get(error.errno or 0)
+                remote = is_url(error.filename)
+                fix = _FIXES.get(error.errno or 0) or ("run the same command again when it answers" if remote else None)
                 # Arrow's own words are long, and the number says it all; of a URL, the server's words say more
-                short = error.errno in _FIXES and not is_url(error.filename)
+                short = error.errno in _FIXES and not remote
                 what = os.strerror(error.errno or 0) if short else error.strerror
                 _print_error(UserError(what or str(error), where=error.filename, fix=fix))
                 sys.exit(1)
