@@ -81,6 +81,7 @@ VALUES: dict[str, list[str]] = {
         # chance leaves one key in many without a digit
         "ghp" + "_" + "LanternsMossHeronQuillFennBrackenRai", "AKIA" + "QWLANTERNPLANTED", "glpat" + "-LanternsBrackenQuill",
         "hf" + "_LanternsBrackenTollandQuillMossHe", "eyJ" + "LanternsBracken.eyJ" + "TollandHarlowQuill.PlantedSignatureMoss",
+        "sk" + "-proj-Lanterns_Bracken-Tolland-Quill_Moss-Heron_Fenn-Rain-Lamp", "xox" + "b-LanternsQuill-BrackenTolland",
     ],
     "NAME": ["Mira Tolland", "Fenn Harlow", "Sanne de Quill", "Jo Bracken", "Tolland", "Devon Lantern", "Harlow", "Orla Pine"],
 }  # fmt: skip

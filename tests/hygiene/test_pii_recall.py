@@ -24,6 +24,19 @@ def test_recall_and_precision_stay_above_their_floors() -> None:
         assert score.precision >= 0.95, (kind, [e for e in errors if kind in e[0]])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thank you all xoxo-----------------------",
+        "xoxo-everybodywholovesyoumorethananything",
+        "See https://example.org/sk-nejaky-dlhy-titulok-clanku-o-niecom for it.",
+        "sk-________________________________________",
+    ],
+)
+def test_what_only_begins_like_a_key_stays(text: str) -> None:
+    assert _one(text) == text
+
+
 def test_a_number_alone_on_its_line_is_a_signature() -> None:
     assert _one("Please write.\n\nJo Maple\n3125550148\n") == "Please write.\n\nJo Maple\n[PHONE_1]\n"
 
