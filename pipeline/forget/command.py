@@ -30,6 +30,7 @@ class Forgotten:
 
     :param tombstones: ids of the lines added to ``file``; empty if the request had been made before.
     :param known: documents of the request that were in the store.
+    :param shared: its texts that stay where others posted them, too (:mod:`pipeline.forget.shared`).
     :param applied: what was done to the store, copies included.
     :param outputs: folders made with what is gone; they still hold it.
     """
@@ -37,6 +38,7 @@ class Forgotten:
     file: Path
     tombstones: list[str]
     known: int
+    shared: int
     applied: Applied
     outputs: list[Known]
     seconds: float
@@ -47,6 +49,7 @@ class Forgotten:
             "tombstones_file": str(self.file),
             "tombstones": self.tombstones,
             "known": self.known,
+            "texts_of_many": self.shared,
             **facts(self.applied),
             "outputs": [{"folder": str(one.folder), "what": one.what, "fix": one.fix} for one in self.outputs],
             "seconds": round(self.seconds, 3),
@@ -95,7 +98,13 @@ def forget(
         applied = begin(store) if store else Applied()
         outputs = outdated(registered(store), set(State.read(store).gone)) if store else []
     return Forgotten(
-        tombstones_file(), [one.id for one in added], made.documents, applied, outputs, monotonic() - started
+        tombstones_file(),
+        [one.id for one in added],
+        made.documents,
+        made.shared,
+        applied,
+        outputs,
+        monotonic() - started,
     )
 
 

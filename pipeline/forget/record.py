@@ -21,15 +21,13 @@ from pipeline.authors import AuthorKey, Keyring
 from pipeline.clean import clean
 from pipeline.deidentify import Deidentifier
 from pipeline.forget.match import COLUMNS, whole_records
+from pipeline.forget.shared import own_sketches
 from pipeline.forget.texts import LEAST_WORDS, Sketch, sketches
 from pipeline.forget.tombstones import TextTombstone, Tombstone, tombstone
 from pipeline.store import Store
 from pipeline.tables import opened
 from sources.errors import UserError
 from sources.files import open_named
-
-#: Texts sketched at once.
-_BATCH = 1_000
 
 
 @dataclass
@@ -39,11 +37,13 @@ class Recorded:
     :param main: what was asked for.
     :param tied: ids and sketches recorded with it.
     :param documents: in the store now.
+    :param shared: texts of the request that stay where others posted them, too.
     """
 
     main: list[Tombstone]
     tied: list[Tombstone] = field(default_factory=list)
     documents: int = 0
+    shared: int = 0
 
 
 def record_author(
@@ -72,7 +72,8 @@ def record_author(
             ids.update(documents["id"].filter(pa.array(mask)).to_pylist())
             texts += _own_texts(documents.filter(pa.array(mask)), author)
     made.documents = len(ids)
-    made.tied = _tied(main.id, sorted(ids), texts, ring.current, date, reason)
+    made.tied = [tombstone("id", date, reason, main.id, ids=sorted(ids))] if ids else []
+    _tie_texts(made, store, texts, ring.current)
     return made
 
 
@@ -134,7 +135,8 @@ def record_ids(store: Store | None, ids: Sequence[str], ring: Keyring, date: str
                     for piece in pieces.to_pylist():
                         texts += [piece["text"], *(turn["text"] for turn in piece["turns"] or [])]
     made = Recorded([tombstone("id", date, reason, ids=sorted(set().union(*found.values())))], documents=len(there))
-    made.tied = _tied(made.main[0].id, [], texts, ring.current, date, reason)
+    if store is not None:
+        _tie_texts(made, store, texts, ring.current)
     return made
 
 
@@ -201,13 +203,11 @@ def _text_of(line: bytes, where: str) -> str:
     return text
 
 
-def _tied(of: str, ids: list[str], texts: list[str], key: AuthorKey, date: str, reason: str) -> list[Tombstone]:
-    """What is recorded with a request: ids, and sketches of texts long enough to be somebody's."""
-    tied: list[Tombstone] = [tombstone("id", date, reason, of, ids=ids)] if ids else []
-    for start in range(0, len(texts), _BATCH):
-        found = sketches(pa.array(texts[start : start + _BATCH], pa.string()), key)
-        tied += [_text(one, of, key, date, reason) for one in found if one is not None and one.shingles]
-    return list({one.id: one for one in tied}.values())
+def _tie_texts(made: Recorded, store: Store, texts: Sequence[str], key: AuthorKey) -> None:
+    """Add sketches of the texts of a request, as far as they are somebody's own."""
+    own, made.shared = own_sketches(store, texts, key)
+    of = made.main[0]
+    made.tied += list({one.id: one for one in (_text(one, of.id, key, of.date, of.reason) for one in own)}.values())
 
 
 def _text(one: Sketch, of: str | None, key: AuthorKey, date: str, reason: str) -> TextTombstone:

@@ -11,6 +11,7 @@ from rich.table import Table
 from pipeline.console import console
 from pipeline.forget.command import Forgotten
 from pipeline.forget.prove import Proof
+from pipeline.forget.shared import MANY
 
 #: Places of traces that are printed; ``--json`` lists more.
 _PLACES = 40
@@ -36,6 +37,11 @@ def print_forgotten(done: Forgotten) -> None:
         _say(
             "[yellow]note:[/] this store holds nothing of it, so no copies can be recognised: it is refused from now on by what was given"
             " alone (is a handle spelled as the corpus has it?); --matching takes texts"
+        )
+    if done.shared:
+        _say(
+            f"[yellow]note:[/] {done.shared:,} of its texts stay where others posted them, who are more than {MANY} authors: they are"
+            " nobody's own (--matching takes a text from everyone)"
         )
     if applied.again:
         _say(

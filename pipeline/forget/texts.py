@@ -9,13 +9,13 @@ is found inside a thread that quotes it, and so is an excerpt. Below every value
 directions are unbiased estimates, and exact for texts that the sketch holds whole.
 
 A sentence belongs to nobody: a text with fewer than 16 different shingles is only met by the same words from beginning to end, and one of
-fewer than 8 words cannot be forgotten by its words at all.
+fewer than 8 words cannot be forgotten by its words at all. What many people posted is nobody's either (:mod:`pipeline.forget.shared`).
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ class Sketch:
     """What is kept of a text.
 
     :param words: of the text.
-    :param shingles: distinct ones; 0 if the text is matched whole only.
+    :param shingles: distinct ones that are its own; 0 if the text is matched whole only.
     :param values: the least of their hashes, ascending, uint64, at most :data:`SKETCH`; of a text that is matched whole its one hash.
     """
 
@@ -162,8 +162,11 @@ def _fill(table, values, mask):
         table[at] = values[i]
 
 
-def sketches(texts: pa.Array, key: AuthorKey) -> list[Sketch | None]:
-    """The sketch of each text; None for one of fewer than :data:`LEAST_WORDS` words."""
+def sketches(texts: pa.Array, key: AuthorKey, size: int | None = SKETCH) -> list[Sketch | None]:
+    """The sketch of each text; None for one of fewer than :data:`LEAST_WORDS` words.
+
+    :param size: values of a sketch; None: the whole set.
+    """
     k0, k1 = _secrets(key)
     words, offsets = hash_words(texts)
     flat, bounds = shingle_sets(texts)
@@ -177,8 +180,14 @@ def sketches(texts: pa.Array, key: AuthorKey) -> list[Sketch | None]:
         elif len(values) < LEAST_SHINGLES:
             made.append(Sketch(n_words, 0, whole[i : i + 1]))
         else:
-            made.append(Sketch(n_words, len(values), values[:SKETCH]))
+            made.append(Sketch(n_words, len(values), values[:size]))
     return made
+
+
+def whole_sketch(text: str, key: AuthorKey) -> Sketch:
+    """The sketch of a text that is matched whole only."""
+    words, offsets = hash_words(pa.array([text]))
+    return Sketch(int(offsets[1]), 0, _whole(words, offsets, np.arange(1), *_secrets(key)))
 
 
 class TextIndex:
@@ -218,26 +227,54 @@ class TextIndex:
             for row, value in zip(rows.tolist(), hashes.tolist(), strict=True):
                 if (number := self._whole.get((int(counts[row]), value))) is not None:
                     found.append((row, number))
-        if len(self._values):
-            hits = np.empty(len(texts), dtype=np.int64)
-            _hits(words, offsets, self._k0, self._k1, self._table, self._mask, hits)
-            rows = np.flatnonzero(hits >= self._least)
-            if len(rows):
-                flat, bounds = shingle_sets(texts.take(pa.array(rows)))
-                for i, row in enumerate(rows.tolist()):
-                    found += [(row, number) for number in self._copies(flat[bounds[i] : bounds[i + 1]])]
+        for row, mine in self._near(texts, words, offsets, self._least):
+            found += [(row, number) for number in self._copies(mine)]
         return sorted(found)
 
-    def _copies(self, shingles: npt.NDArray[np.uint64]) -> list[int]:
-        """Numbers of the sketches that a text's shingles are a copy of."""
-        mine = np.unique(_siphash_all(shingles, self._k0, self._k1))
-        if len(mine) < LEAST_SHINGLES:
-            return []
+    def passages(self, texts: pa.Array) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """What texts have in common with the sketches, beyond turns of phrase.
+
+        :returns: row, and which values it has (:meth:`places`), of each text that shares :data:`LEAST_SHINGLES` with one sketch.
+        """
+        for row, mine in self._near(texts, *hash_words(texts), LEAST_SHINGLES):
+            at = self._shared(mine)
+            owners = self._owners[at]
+            at = at[np.bincount(owners, minlength=1)[owners] >= LEAST_SHINGLES]
+            if len(at):
+                yield row, at
+
+    def places(self) -> list[npt.NDArray[np.int64]]:
+        """Of each sketch where its values are, in ascending order of them; of one that is matched whole only nowhere."""
+        order = np.argsort(self._owners, kind="stable")
+        bounds = np.searchsorted(self._owners[order], np.arange(1, len(self._known)))
+        return np.split(order, bounds)
+
+    def _near(
+        self, texts: pa.Array, words: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64], least: int
+    ) -> Iterator[tuple[int, npt.NDArray[np.uint64]]]:
+        """Row and shingles of each text of which at least so many are in a sketch."""
+        if not len(self._values):
+            return
+        hits = np.empty(len(texts), dtype=np.int64)
+        _hits(words, offsets, self._k0, self._k1, self._table, self._mask, hits)
+        rows = np.flatnonzero(hits >= least)
+        if len(rows):
+            flat, bounds = shingle_sets(texts.take(pa.array(rows)))
+            for i, row in enumerate(rows.tolist()):
+                mine = np.unique(_siphash_all(flat[bounds[i] : bounds[i + 1]], self._k0, self._k1))
+                if len(mine) >= LEAST_SHINGLES:
+                    yield row, mine
+
+    def _shared(self, mine: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+        """Places of some shingles among the values."""
         low, high = np.searchsorted(self._values, mine, "left"), np.searchsorted(self._values, mine, "right")
-        at = np.repeat(low - np.concatenate([[0], np.cumsum(high - low)[:-1]]), high - low) + np.arange(
+        return np.repeat(low - np.concatenate([[0], np.cumsum(high - low)[:-1]]), high - low) + np.arange(
             (high - low).sum()
         )
-        numbers, shared = np.unique(self._owners[at], return_counts=True)
+
+    def _copies(self, mine: npt.NDArray[np.uint64]) -> list[int]:
+        """Numbers of the sketches that a text's shingles are a copy of."""
+        numbers, shared = np.unique(self._owners[self._shared(mine)], return_counts=True)
         copies = []
         for number, n in zip(numbers.tolist(), shared.tolist(), strict=True):
             one = self._known[number]

@@ -1,0 +1,62 @@
+"""What many people posted is nobody's own: forgetting one of them leaves it to the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.authors import AuthorKey
+from pipeline.forget.shared import MANY, own_sketches
+from pipeline.forget.texts import TextIndex
+from pipeline.store import Store
+from tests.forget.conftest import prose
+
+KEY = AuthorKey(bytes(range(32)), "test")
+PLEDGE = prose(50, 60)
+OWN = prose(51, 60)
+TURN = pa.struct([("author", pa.string()), ("text", pa.string())])
+
+
+def store(folder: Path, authors: int, *, named: bool = True, turns: bool = False) -> Store:
+    """So many posted the pledge, each with words of their own, over two shards."""
+    made = Store(folder)
+    for shard in range(2):
+        rows = []
+        for number in range(shard, authors, 2):
+            text = f"{prose(100 + number, 8)} {PLEDGE}"
+            name = f"a{number}" if named else None
+            said = [{"author": name, "text": text}, {"author": "asker", "text": prose(300 + number, 30)}]
+            rows.append(
+                {
+                    "author": "asker" if turns else name,
+                    "text": "\n".join(turn["text"] for turn in said) if turns else text,
+                    "turns": said if turns else None,
+                }
+            )
+        with made.write("documents", f"{shard}" * 32, []) as (out, _):
+            schema = pa.schema([("author", pa.string()), ("text", pa.string()), ("turns", pa.list_(TURN))])
+            pq.write_table(pa.Table.from_pylist(rows, schema), out / "documents.parquet", row_group_size=3)
+    return made
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_what_many_posted_stays_with_them(tmp_path: Path, turns: bool) -> None:
+    mine = [PLEDGE, f"{PLEDGE} {OWN}", f"{PLEDGE} And so do I, for my son.", prose(52, 40), "I feel sad today."]
+    own, shared = own_sketches(store(tmp_path, MANY + 1, turns=turns), mine, KEY)
+    assert shared == 1
+    index = TextIndex(KEY, own)
+    others = pa.array([PLEDGE, f"{prose(7, 30)} {PLEDGE}", f"{PLEDGE} {prose(8, 40)}"])
+    assert index.match(others) == []
+    copies = pa.array([f"{PLEDGE} {OWN}", OWN, f"{prose(9, 90)} {OWN}", mine[2], mine[3]])
+    assert sorted({row for row, _ in index.match(copies)}) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("authors", "named"), [(MANY, True), (3 * MANY, False)])
+def test_what_few_posted_is_theirs(tmp_path: Path, authors: int, named: bool) -> None:
+    # A mirror that names nobody may hold a person's text a hundred times.
+    own, shared = own_sketches(store(tmp_path, authors, named=named), [PLEDGE], KEY)
+    assert shared == 0
+    assert TextIndex(KEY, own).match(pa.array([PLEDGE, OWN])) == [(0, 0)]
