@@ -6,6 +6,7 @@ one of those listed here, and it is tried on rows in a database that can reach n
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import json
 from collections.abc import Iterator
@@ -123,6 +124,10 @@ def _bench(columns: tuple[tuple[str, str], ...]) -> duckdb.DuckDBPyConnection:
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
     return con
+
+
+# A database that lives when Python ends makes DuckDB's bindings complain, on the user's terminal, of all they hold.
+atexit.register(_bench.cache_clear)
 
 
 def _check_alone(statements: list[dict[str, Any]], where: str) -> None:

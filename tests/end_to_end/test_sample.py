@@ -334,6 +334,15 @@ def run_cli(*arguments: object) -> subprocess.CompletedProcess:
     )
 
 
+def test_nothing_but_messages_on_the_terminal(sample_mix, tmp_path: Path) -> None:
+    # DuckDB's bindings complain of a database that lives when Python ends, as the one did that conditions were tried on.
+    weighed = "upweight=[{where: relevance >= 3, multiply: 2}]"
+    where = ["--store", sample_mix[1], "--out", tmp_path / "out"]
+    ran = run_cli("mix", ROOT / "recipes/sample.yaml", *where, "--set", weighed)
+    assert ran.returncode == 0 and "nanobind" not in ran.stderr
+    assert re.match(r"[\d,]+ documents, [\d,]+ tokens in ", ran.stderr.strip().splitlines()[-1])
+
+
 def test_every_format_reads_back(sample_mix, tmp_path: Path) -> None:
     result = rerun(sample_mix, tmp_path / "out", "shards.formats=[parquet, jsonl, megatron, mds, datatrove]")
     loaded = datasets.load_dataset(str(result.out / "parquet"), cache_dir=str(tmp_path / "cache"))
