@@ -30,7 +30,7 @@ from pipeline.clean import _decode, utf8_buffers
 from sources.errors import UserError
 
 #: Part of the key of every quality sidecar: raise it whenever the same text could measure otherwise.
-QUALITY_VERSION = "1"
+QUALITY_VERSION = "2"
 
 #: Gopher: a document of English prose has at least two different ones of these.
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -48,7 +48,8 @@ _FLOAT_COLUMNS = (
 #: Columns of :func:`measure`. Counts are int32, fractions float32 within 0-1 (``mean_word_length`` in characters).
 #:
 #: ``n_chars`` code points; ``n_words`` words with something other than punctuation; ``n_lines`` non-blank lines;
-#: ``symbol_word_ratio`` the larger of hash signs and ellipses by word; ``alpha_word_fraction`` words with a letter;
+#: ``symbol_word_ratio`` the larger of hash signs and ellipses by word; ``alpha_word_fraction`` words with a letter (of "Speaker 2:"
+#: at the head of a line the number does not count: readers write it);
 #: ``uppercase_ratio`` of cased Latin letters; ``latin_fraction`` Latin letters of all letters; ``unspaced_fraction``
 #: words that are single characters of a script without spaces; ``quality`` see :func:`_quality`.
 MEASURES = pa.schema(
@@ -431,7 +432,7 @@ def _measure(data, offsets, classes, stop_hashes, ints, floats):
         mask = (np.int64(1) << np.int64(bits)) - 1
 
         n_chars = n_words = n_tokens = n_lines = n_paragraphs = np.int64(0)
-        word_chars = alpha_words = hash_signs = ellipses = curly = lorem = np.int64(0)
+        word_chars = alpha_words = labels = line_words = hash_signs = ellipses = curly = lorem = np.int64(0)
         letters = latins = uppers = caseds = singles = np.int64(0)
         bullets = ellipsis_lines = terminal_lines = script_lines = np.int64(0)
         dup_lines = dup_line_chars = dup_paragraphs = dup_paragraph_chars = np.int64(0)
@@ -479,8 +480,11 @@ def _measure(data, offsets, classes, stop_hashes, ints, floats):
                 if not word_only_marks:
                     n_words += 1
                     word_chars += word_length
+                line_words += 1
                 if word_bits & letter:
                     alpha_words += 1
+                elif line_words == 2 and final == 0x3A and not word_only_marks:
+                    labels += 1
                 for k in range(len(stop_hashes)):
                     if core_hash == stop_hashes[k]:
                         stops_seen |= np.int64(1) << k
@@ -492,6 +496,7 @@ def _measure(data, offsets, classes, stop_hashes, ints, floats):
             if klass & white:
                 dots = 0
                 if cp == 10:
+                    line_words = 0
                     if not line_blank:
                         n_lines += 1
                         chars = line_last - line_start
@@ -586,7 +591,7 @@ def _measure(data, offsets, classes, stop_hashes, ints, floats):
         if n_words:
             floats[0, doc] = word_chars / n_words
         floats[1, doc] = max(hash_signs, ellipses) / n_tokens
-        floats[2, doc] = alpha_words / n_tokens
+        floats[2, doc] = alpha_words / max(n_tokens - labels, 1)
         floats[3, doc] = bullets / n_lines
         floats[4, doc] = ellipsis_lines / n_lines
         floats[5, doc] = terminal_lines / n_lines

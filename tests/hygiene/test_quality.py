@@ -72,6 +72,15 @@ def test_repetition_is_counted_like_datatrove() -> None:
             assert m[f"dup_{n}_gram_char_fraction"][row] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_readers_labels_are_no_words_without_letters() -> None:
+    talk = "Speaker 1: Raise it.\n\nSpeaker 2: Higher.\n\nSpeaker 10: 7 of 9!"
+    assert q.measure(pa.array([talk, "It was 5: too late.", "5: too late"]))["alpha_word_fraction"].to_pylist() == [
+        pytest.approx(7 / 9),
+        pytest.approx(4 / 5),
+        pytest.approx(2 / 3),
+    ]
+
+
 def test_verdicts_agree_with_datatroves_filters(monkeypatch) -> None:
     """Same words, same thresholds, documents of one paragraph a line: same decision."""
     from datatrove.data import Document
