@@ -51,7 +51,7 @@ class SlurmOptions(Strict):
     :param mem_per_cpu_gb: memory reserved for each of them.
     :param jobs_per_worker: as of :class:`RayOptions`.
     :param qos: quality of service.
-    :param sbatch: further options of ``sbatch``, e.g. ``{account: lab}``.
+    :param sbatch: further options of ``sbatch``, e.g. ``{account: lab}``; ``{output: /shared/%A_%a.out}`` keeps what jobs print.
     :param setup: shell command that a job begins with; default puts the environment of this Python on its path.
     """
 
@@ -177,6 +177,7 @@ def run_on_cluster(
     raise LostTasksError(
         f"{len(lost)} of {jobs} jobs of {label!r} were lost {ATTEMPTS} times with their workers or nodes, most likely for want of"
         " memory: raise mem_per_cpu_gb, or take a smaller ingest.shard_bytes"
+        + ("; `slurm: {sbatch: {output: /shared/%A_%a.out}}` keeps what they print" if cluster.slurm else "")
     )
 
 

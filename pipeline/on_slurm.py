@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from datatrove.executor.slurm import SlurmPipelineExecutor
 from pipeline.cluster import SlurmOptions
 from pipeline.threads import one_thread
 from sources.errors import UserError
+from sources.remote import is_url
 
 #: Seconds between two looks at the queue; they grow to this.
 _LOOK = 5.0
@@ -30,6 +32,12 @@ class SlurmExecutor(SlurmPipelineExecutor):
         :param workers: jobs at once.
         :param label: names the jobs in Slurm's queue.
         """
+        sbatch = dict(options.sbatch)
+        if "output" in sbatch:
+            sbatch.setdefault("error", sbatch["output"])
+        elif is_url(folder):
+            # nodes may share no folder, and a job whose output has no place does not start
+            sbatch |= {"output": "/dev/null", "error": "/dev/null"}
         return cls(
             pipeline=[step],
             tasks=jobs,
@@ -41,7 +49,9 @@ class SlurmExecutor(SlurmPipelineExecutor):
             cpus_per_task=options.cpus_per_task,
             mem_per_cpu_gb=options.mem_per_cpu_gb,
             qos=options.qos,
-            sbatch_args=dict(options.sbatch),
+            sbatch_args=sbatch,
+            # datatrove makes this folder; else, of a store at a URL, one in the folder where the user happens to be
+            slurm_logs_folder=tempfile.gettempdir() if is_url(folder) else None,
             env_command=options.setup or _setup(),
         )
 

@@ -591,7 +591,8 @@ def _measure(data, offsets, classes, stop_hashes, ints, floats):
         if n_words:
             floats[0, doc] = word_chars / n_words
         floats[1, doc] = max(hash_signs, ellipses) / n_tokens
-        floats[2, doc] = alpha_words / max(n_tokens - labels, 1)
+        # a text of labels alone has a letter in each
+        floats[2, doc] = alpha_words / (n_tokens - labels)
         floats[3, doc] = bullets / n_lines
         floats[4, doc] = ellipsis_lines / n_lines
         floats[5, doc] = terminal_lines / n_lines

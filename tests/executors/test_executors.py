@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pipeline.store import Store
 from sources.errors import DefectError, UserError
 from tests.executors.cluster import Slurm, missing
 from tests.executors.steps import Misbehave
+from tests.storage.conftest import Bucket, bucket, s3_server  # noqa: F401 (fixtures)
 
 T = TypeVar("T")
 
@@ -109,6 +111,22 @@ def test_slurm_makes_the_same_bytes_though_a_task_is_cancelled(tmp_path: Path, s
     running = until(lambda: slurm.ask("squeue", "-h", "-r", "-t", "RUNNING", "-o", "%i").split(), run)
     slurm.ask("scancel", running[0])
     assert_same_as_local(run, tmp_path, sample_mix)
+
+
+@pytest.mark.slow
+def test_jobs_share_nothing_but_a_bucket(tmp_path: Path, sample_mix, slurm: Slurm, bucket: Bucket) -> None:  # noqa: F811
+    # As on nodes of their own: each has its cache to itself, and the store lies at a URL.
+    setup = f"export PATH={Path(sys.executable).parent}:$PATH WELLMIX_CACHE=$(mktemp -d {tmp_path}/node-XXXX)"
+    (tmp_path / "cluster.yaml").write_text(json.dumps({"slurm": {"jobs_per_worker": 1, "setup": setup}}))
+    places = ["--store", bucket.url("store"), "--out", bucket.url("out"), "--executor", str(tmp_path / "cluster.yaml")]
+    ran = subprocess.run(
+        [*COMMAND, *places], cwd=ROOT, env=os.environ | slurm.environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    manifest = json.loads(bucket.fs.cat(f"{bucket.name}/out/manifest.json"))
+    assert manifest["files"] == sample_mix[0].manifest["files"]
+    assert len(list(tmp_path.glob("node-*"))) >= 3 and not (ROOT / "slurm_logs").exists()
+    assert [name for name in bucket.names("store") if name.startswith(("store/work", "store/tmp"))] == []
 
 
 @pytest.mark.slow
