@@ -117,7 +117,9 @@ def main() -> None:
                 from sources.remote import is_url
 
                 remote = is_url(error.filename)
-                fix = _FIXES.get(error.errno or 0) or ("run the same command again when it answers" if remote else None)
+                fix = _FIXES.get(error.errno or 0)
+                if remote and not fix and not isinstance(error, FileNotFoundError):
+                    fix = "run the same command again when it answers"
                 # Arrow's own words are long, and the number says it all; of a URL, the server's words say more
                 short = error.errno in _FIXES and not remote
                 what = os.strerror(error.errno or 0) if short else error.strerror
@@ -212,7 +214,7 @@ def curate(
 
 @app.command()
 def review(
-    folder: Annotated[Path, typer.Argument(help="Output folder of a set.", show_default=False)],
+    folder: Annotated[str, typer.Argument(help="Output folder, or URL, of a set.", show_default=False)],
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a blinded sample here, for reviewers.", show_default=False)
     ] = None,
@@ -255,15 +257,17 @@ def review(
 
     Example: `wellmix review shards/emotional-support --out review.csv --n 50`
     """
+    from pipeline.output import local_copy
     from pipeline.review import export_review, import_review, load_decisions
 
     if (out is None) == (not decisions):
         raise UserError("say what to do", where="review", fix="give either --out FILE or --import FILE")
-    place = to or Path("recipes") / "reviews" / f"{folder.resolve().name}.jsonl"
+    place = to or Path("recipes") / "reviews" / f"{Path(folder).resolve().name}.jsonl"
+    here = local_copy(folder)
     if out is not None:
         known = load_decisions([place]) if place.is_file() and not again else None
         exported = export_review(
-            folder, out, n=n, seed=seed, form=form, by=by, reviewers=reviewers, overlap=overlap, reviewed=known
+            here, out, n=n, seed=seed, form=form, by=by, reviewers=reviewers, overlap=overlap, reviewed=known
         )
         if json:
             _print_json(exported.summary())
@@ -271,7 +275,7 @@ def review(
         console.print(f"{sum(exported.examples.values()):,} examples -> {escape(written)}", soft_wrap=True)
         _print_notes(exported.notes)
         return
-    imported = import_review(folder, decisions or [], place, reviewer=reviewer, replace=replace)
+    imported = import_review(here, decisions or [], place, reviewer=reviewer, replace=replace)
     if json:
         _print_json(imported.summary())
     made = ", ".join(f"{what} {count:,}" for kinds in imported.decisions.values() for what, count in kinds.items())
@@ -398,8 +402,10 @@ def diff(
 @app.command()
 def audit(
     folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", help="Outputs, publications, reports, stores, logs.", show_default=False),
+        list[str],
+        typer.Argument(
+            metavar="DIR...", help="Outputs, publications, reports, stores, logs; URLs of outputs.", show_default=False
+        ),
     ],
     canaries: Annotated[
         Path | None,
@@ -431,10 +437,11 @@ def audit(
     from pipeline.audit import audit as run
     from pipeline.audit.show import print_audit
     from pipeline.console import Progress
+    from pipeline.output import local_copy
 
     with Progress() as shown:
         found = run(
-            folders, canaries=canaries, sample=sample, seed=seed, max_rate=max_rate, tokenizer=tokenizer,
+            [local_copy(folder) for folder in folders], canaries=canaries, sample=sample, seed=seed, max_rate=max_rate, tokenizer=tokenizer,
             shapes=show_shapes, workers=workers, progress=lambda done, total: shown.count("audit", done, total),
         )  # fmt: skip
     if json:

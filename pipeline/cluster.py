@@ -7,7 +7,7 @@ worker or a node (those alone run again), and what a task that failed has to say
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -147,11 +147,23 @@ def current() -> Cluster:
     return _current.get()
 
 
-def some_lost(workers: Iterable[Any]) -> bool:
-    """Whether a process of a pool ended as none does by itself. A pool ends its own with SIGTERM; 255 is said where the process they are
-    forked from was killed.
-    """
-    return any(worker.exitcode not in (None, 0, -signal.SIGTERM) for worker in workers)
+class Children:
+    """The processes of a pool that was started by this one, as one keeps looking at them."""
+
+    def __init__(self) -> None:
+        self._seen: set[Any] = set()
+
+    def lost(self) -> bool:
+        """Whether one has ended as none does by itself. A pool ends its own with SIGTERM when it is done or has failed, and fills the place
+        of one that somebody else ended so; 255 is said where the process they are forked from was killed.
+        """
+        import multiprocess
+
+        there = set(multiprocess.active_children())
+        new = there - self._seen
+        terminated = any(one.exitcode == -signal.SIGTERM for one in self._seen)
+        self._seen |= there
+        return (terminated and bool(new)) or any(one.exitcode not in (None, 0, -signal.SIGTERM) for one in self._seen)
 
 
 class LostTasksError(ChildProcessError):

@@ -28,7 +28,7 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from pipeline import interrupt
-from pipeline.cluster import Cluster, current, run_on_cluster, some_lost
+from pipeline.cluster import Children, Cluster, current, run_on_cluster
 from pipeline.console import Progress
 from pipeline.server import start_server
 from pipeline.store import Store
@@ -258,13 +258,12 @@ class _watch:  # noqa: N801 - used as a with-statement
             return []
 
     def _follow(self) -> None:
-        workers: set[Any] = set()
+        workers = Children()
         # often, for a pool forgets a dead worker at once
         while not self._stop.wait(5.0 if self._far else 0.05):
             done = self._done()
             self._progress.update(self._label, done)
-            workers.update(multiprocess.active_children())
             # once all is done the pool and its manager are ended, on a busy machine by SIGKILL, and that is no loss
-            if some_lost(workers) and len(done) < len(self._weights) and not self._lost and not interrupt.requested():
+            if workers.lost() and len(done) < len(self._weights) and not self._lost and not interrupt.requested():
                 self._lost = True
                 interrupt.stop_main(f"error: {_LOST}; the same command goes on from here")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from typing import Any
 
 from datatrove.executor.ray import RayPipelineExecutor
 
-from pipeline.cluster import RayOptions, some_lost
+from pipeline.cluster import Children, RayOptions
 from pipeline.threads import one_thread
 from sources.errors import UserError
 
@@ -36,6 +37,8 @@ class RayExecutor(RayPipelineExecutor):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Ray hands the executor to its workers: this runs in each, before its first task.
         self.__dict__.update(state)
+        # Ray's own handler, which children would inherit, makes of a SIGTERM an exit like that of a defect.
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
         threading.Thread(target=_die_with_children, daemon=True).start()
 
 
@@ -70,12 +73,8 @@ def _die_with_children() -> None:
     """datatrove's worker waits in a pool of processes. A pool replaces a process that was killed, but waits for its task for ever;
     Ray sees only that the worker lives. So it goes too, and datatrove gives its job to another.
     """
-    import multiprocess
-
-    seen: set[Any] = set()
-    while True:
-        seen.update(multiprocess.active_children())
-        if some_lost(seen):
-            os._exit(1)
+    children = Children()
+    while not children.lost():
         # often: the pool forgets a dead process within a tenth of a second
         time.sleep(0.02)
+    os._exit(1)

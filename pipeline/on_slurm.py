@@ -37,7 +37,7 @@ class SlurmExecutor(SlurmPipelineExecutor):
             sbatch.setdefault("error", sbatch["output"])
         elif is_url(folder):
             # nodes may share no folder, and a job whose output has no place does not start
-            sbatch |= {"output": "/dev/null", "error": "/dev/null"}
+            sbatch = {"output": "/dev/null", "error": "/dev/null"} | sbatch
         return cls(
             pipeline=[step],
             tasks=jobs,

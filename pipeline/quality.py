@@ -591,7 +591,7 @@ def _measure(data, offsets, classes, stop_hashes, ints, floats):
         if n_words:
             floats[0, doc] = word_chars / n_words
         floats[1, doc] = max(hash_signs, ellipses) / n_tokens
-        # a text of labels alone has a letter in each
+        # a label is the second word of its line: never all of them
         floats[2, doc] = alpha_words / (n_tokens - labels)
         floats[3, doc] = bullets / n_lines
         floats[4, doc] = ellipsis_lines / n_lines

@@ -376,11 +376,18 @@ class RemoteStore(Store):
 
     def artifacts(self, stage: str = "*") -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Stage, key and meta of everything in the store, or of one stage; but for tables between steps."""
-        names = [name.split("/") for name in self._remote.find("" if stage == "*" else stage)]
-        found = sorted((name[-4], name[-2]) for name in names if len(name) >= 4 and name[-1] == "meta.json")
-        found = [(name, key) for name, key in found if name not in ("tmp", "work")]
+        found = [pair for pair in self._pairs("" if stage == "*" else stage) if not pair[0].startswith("work/")]
         metas = many(lambda pair: self.meta(*pair), found)
         yield from ((name, key, meta) for (name, key), meta in zip(found, metas, strict=True))
+
+    def _pairs(self, below: str) -> list[tuple[str, str]]:
+        """Stage and key of every artifact below a folder."""
+        names = [name.split("/") for name in self._remote.find(below)]
+        return sorted(("/".join(name[:-3]), name[-2]) for name in names if len(name) >= 4 and name[-1] == "meta.json")
+
+    def fetch(self) -> None:
+        """Bring everything to this machine, tables between steps, too."""
+        many(lambda pair: self.path(*pair), self._pairs(""))
 
     def note(self, name: str) -> dict[str, Any] | None:
         """A small file of the store's own, by name; None where there is none, or it is damaged."""

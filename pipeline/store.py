@@ -184,6 +184,9 @@ class Store:
             if name not in ("tmp", "work"):
                 yield name, meta.parent.name, json.loads(meta.read_text("utf-8"))
 
+    def fetch(self) -> None:
+        """Bring everything to this machine, where it is."""
+
     def note(self, name: str) -> dict[str, Any] | None:
         """A small file of the store's own, by name; None where there is none, or it is damaged."""
         try:

@@ -285,8 +285,19 @@ class _LocalFile(io.FileIO):
         except OSError as error:
             raise _cannot_read(path, error) from None
 
-    #: FileIO's own goes past ``readinto``.
-    readall = io.RawIOBase.readall
+    # FileIO's own do not call each other.
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            return super().read(size)
+        except OSError as error:
+            raise _cannot_read(str(self.name), error) from None
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise _cannot_read(str(self.name), error) from None
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]
         try:

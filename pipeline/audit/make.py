@@ -305,7 +305,7 @@ def _pieces(part: Part) -> Iterator[np.ndarray | None]:
     if part.layout != "parquet" or part.path.stat().st_size < _WORTH_A_PROCESS:
         yield None
         return
-    rows = count_rows(part)
+    rows = _rows(part)
     count = -(-part.path.stat().st_size // _WORTH_A_PROCESS)
     yield from np.array_split(np.arange(rows), count)
 
@@ -319,7 +319,7 @@ def _draw(found: list[Part], sample: int, seed: int) -> tuple[dict[Path, np.ndar
     drawn: dict[Path, np.ndarray] = {}
     totals: Counter[str] = Counter()
     for surface, members in sorted(surfaces.items()):
-        ends = np.cumsum([0, *map(count_rows, members)])
+        ends = np.cumsum([0, *map(_rows, members)])
         totals[surface] = int(ends[-1])
         random = np.random.default_rng([seed, *surface.encode()])
         rows = np.sort(random.choice(totals[surface], min(sample, totals[surface]), replace=False))
@@ -375,12 +375,25 @@ def _look(job: _Job) -> Seen:
     except UserError:
         raise
     except Exception as error:  # whatever a broken file makes its reader raise; the message may quote it
-        raise UserError(
-            f"cannot read the file ({type(error).__name__})",
-            where=part.path,
-            fix="make it again, or audit the folder without it",
-        ) from None
+        raise _unreadable(part, error) from None
     return seen
+
+
+def _rows(part: Part) -> int:
+    try:
+        return count_rows(part)
+    except UserError:
+        raise
+    except Exception as error:
+        raise _unreadable(part, error) from None
+
+
+def _unreadable(part: Part, error: Exception) -> UserError:
+    return UserError(
+        f"cannot read the file ({type(error).__name__})",
+        where=part.path,
+        fix="make it again, or audit the folder without it",
+    )
 
 
 def _look_at_batch(job: _Job, batch: Batch, search: Search | None, seen: Seen) -> None:

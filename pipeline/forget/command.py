@@ -21,7 +21,6 @@ from pipeline.forget.tombstones import Tombstone, add_tombstones, check_keys, lo
 from pipeline.output import local_copy
 from pipeline.store import Store, open_store, there_is_a_store
 from sources.errors import UserError
-from sources.remote import is_url
 
 
 @dataclass(frozen=True)
@@ -184,10 +183,8 @@ def prove_all(
         raise UserError("nothing is forgotten", where=tombstones_file(), fix="give --text or --handle to look for")
     store = open_store(store_root) if there_is_a_store(store_root) else None
     known = [local_copy(place) for place in registered(store)] if store else []
-    if store is not None and is_url(store.location):
-        # all of it on this machine, where it can be looked through
-        for stage, key, _ in store.artifacts():
-            store.path(stage, key)
+    if store is not None:
+        store.fetch()
     place = store.root if store else Path(store_root)
     return prove(place, [*known, *folders], tombstones.values(), ring, handles=handles, texts=wanted)
 

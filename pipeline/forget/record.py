@@ -73,7 +73,7 @@ def record_author(
             texts += _own_texts(documents.filter(pa.array(mask)), author)
     made.documents = len(ids)
     made.tied = [tombstone("id", date, reason, main.id, ids=sorted(ids))] if ids else []
-    _tie_texts(made, store, texts, ring.current)
+    _tie_texts(made, store, texts, ids, ring.current)
     return made
 
 
@@ -136,7 +136,7 @@ def record_ids(store: Store | None, ids: Sequence[str], ring: Keyring, date: str
                         texts += [piece["text"], *(turn["text"] for turn in piece["turns"] or [])]
     made = Recorded([tombstone("id", date, reason, ids=sorted(set().union(*found.values())))], documents=len(there))
     if store is not None:
-        _tie_texts(made, store, texts, ring.current)
+        _tie_texts(made, store, texts, there, ring.current)
     return made
 
 
@@ -203,9 +203,9 @@ def _text_of(line: bytes, where: str) -> str:
     return text
 
 
-def _tie_texts(made: Recorded, store: Store, texts: Sequence[str], key: AuthorKey) -> None:
+def _tie_texts(made: Recorded, store: Store, texts: Sequence[str], documents: set[str], key: AuthorKey) -> None:
     """Add sketches of the texts of a request, as far as they are somebody's own."""
-    own, made.shared = own_sketches(store, texts, key)
+    own, made.shared = own_sketches(store, texts, documents, key)
     of = made.main[0]
     made.tied += list({one.id: one for one in (_text(one, of.id, key, of.date, of.reason) for one in own)}.values())
 

@@ -232,22 +232,15 @@ class TextIndex:
         return sorted(found)
 
     def passages(self, texts: pa.Array) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-        """What texts have in common with the sketches, beyond turns of phrase.
+        """What texts have in common with all that is known, beyond turns of phrase.
 
-        :returns: row, and which values it has (:meth:`places`), of each text that shares :data:`LEAST_SHINGLES` with one sketch.
+        :returns: row, and the places of what it has among the sketches' values in ascending order, of each text that has at least
+            :data:`LEAST_SHINGLES` of them.
         """
         for row, mine in self._near(texts, *hash_words(texts), LEAST_SHINGLES):
             at = self._shared(mine)
-            owners = self._owners[at]
-            at = at[np.bincount(owners, minlength=1)[owners] >= LEAST_SHINGLES]
-            if len(at):
+            if len(at) >= LEAST_SHINGLES:
                 yield row, at
-
-    def places(self) -> list[npt.NDArray[np.int64]]:
-        """Of each sketch where its values are, in ascending order of them; of one that is matched whole only nowhere."""
-        order = np.argsort(self._owners, kind="stable")
-        bounds = np.searchsorted(self._owners[order], np.arange(1, len(self._known)))
-        return np.split(order, bounds)
 
     def _near(
         self, texts: pa.Array, words: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64], least: int

@@ -202,10 +202,12 @@ def add_tombstones(new: Iterable[Tombstone], path: Path | None = None) -> list[T
     :returns: those that were not there yet.
     :raises UserError: the file is damaged or cannot be written.
     """
-    path = path or tombstones_file()
+    path, wanted = path or tombstones_file(), list(new)
+    if all(one.id in load_tombstones(path) for one in wanted):
+        return []
     with _alone(path):
         known = load_tombstones(path)
-        added = list({one.id: one for one in new if one.id not in known}.values())
+        added = list({one.id: one for one in wanted if one.id not in known}.values())
         if added:
             before = path.read_bytes() if path.exists() else b""
             between = b"\n" if before and not before.endswith(b"\n") else b""

@@ -17,8 +17,12 @@ import numpy.typing as npt
 
 def is_token_file(path: Path) -> bool:
     """Whether a file holds token ids of documents, and what says where each begins is there."""
-    beside = {".bin": path.with_suffix(".idx"), ".ds": path.with_name(f"{path.name}.index"), ".mds": path}
-    return path.suffix in beside and beside[path.suffix].is_file()
+    beside = {
+        ".bin": [path.with_suffix(".idx")],
+        ".mds": [],
+        ".ds": [path.with_name(f"{path.name}.{of}") for of in ("index", "metadata")],
+    }
+    return path.suffix in beside and all(one.is_file() for one in beside[path.suffix])
 
 
 def tokenizer_of(path: Path) -> str | None:
@@ -62,7 +66,10 @@ class TokenFile:
             raise ValueError(f"not a file of token ids as we write them: {path.name}") from error
         self._bounds = bounds.astype(np.int64)
         kind = np.dtype(np.uint8) if self._is_mds else self._dtype
-        self._data: npt.NDArray[Any] = np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
+        size = path.stat().st_size
+        if (np.diff(self._bounds) < 0).any() or (len(bounds) and size != self._bounds[-1] * kind.itemsize):
+            raise ValueError(f"cut short, or not a file of token ids as we write them: {path.name}")
+        self._data: npt.NDArray[Any] = np.memmap(path, kind, "r") if size else np.empty(0, kind)
 
     def __len__(self) -> int:
         """Documents."""
@@ -100,8 +107,8 @@ def _megatron(path: Path) -> tuple[npt.NDArray[Any], np.dtype]:
 
 def _datatrove(path: Path) -> tuple[npt.NDArray[Any], np.dtype]:
     ends = np.frombuffer(path.with_name(f"{path.name}.index").read_bytes(), "<u8")
-    width = path.stat().st_size // int(ends[-1]) if len(ends) else 2
-    return np.concatenate([[0], ends]), np.dtype("<u2" if width == 2 else "<u4")
+    told = path.with_name(f"{path.name}.metadata").read_text("utf-8").partition("\n")[0].rpartition("|")[2]
+    return np.concatenate([[0], ends]), np.dtype({"2": "<u2", "4": "<u4"}[told])
 
 
 def _mds(path: Path) -> tuple[npt.NDArray[Any], np.dtype]:

@@ -110,9 +110,9 @@ class DatatroveWriter(_TokenizedWriter):
         index, metadata = directory / f"{data.name}.index", directory / f"{data.name}.metadata"
         index.write_bytes(np.cumsum(lengths).astype("<u8").tobytes())
         total = int(lengths.sum())
-        metadata.write_text(
-            f"{self._tokenizer.name}|{dtype.itemsize}\n{total}\n{humanize.metric(total, unit='T')}", encoding="utf-8"
-        )
+        # of a tokenizer in a file its name alone: where it lies on this machine is nobody's business
+        name = self._tokenizer.name.rsplit("/", 1)[-1] if self._tokenizer.name.startswith("/") else self._tokenizer.name
+        metadata.write_text(f"{name}|{dtype.itemsize}\n{total}\n{humanize.metric(total, unit='T')}", encoding="utf-8")
         return [
             Written(data.name, len(table), total - len(table)),
             Written(index.name, 0, 0),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -16,7 +20,7 @@ from sources.readers.base import FileRef, Reader, Split, pack
 from sources.readers.fields import Fields
 from sources.readers.mapper import Mapper, Row
 from sources.readers.rows import check_columns, group_splits, read_rows
-from sources.readers.streams import refuse_pointer, seekable
+from sources.readers.streams import BLOCK, COMPRESSED, refuse_pointer, seekable
 
 _ARROW = (".arrow", ".feather", ".ipc")
 #: Starts an Arrow IPC file; without its padding it also ends it.
@@ -38,7 +42,7 @@ class ParquetReader(Reader):
     """One row a record; only the mapped columns are read. The locator is the row's number in the file, ``part.parquet#row=17``.
 
     Row groups are read one after another: reading a whole dataset at once holds ever more of it in memory. They are read by the calling
-    thread alone: one of Arrow's may hold a buffer of Python's yet when Python ends, which then ends that thread, and so the process.
+    thread alone where Python opened the file (see :meth:`_native`).
     """
 
     name = "parquet"
@@ -54,7 +58,7 @@ class ParquetReader(Reader):
         splits: list[Split] = []
         whole: list[FileRef] = []
         for file in files:
-            if file.size <= target_bytes * 3 // 2 or file.name.endswith(_ARROW):
+            if file.size <= target_bytes * 3 // 2 or _is_arrow(file.name):
                 whole.append(file)
                 continue
             splits += pack(whole, target_bytes)
@@ -84,7 +88,7 @@ class ParquetReader(Reader):
     def _rows(self, file: FileRef, start: int, stop: int | None) -> Iterator[tuple[str, Row | Bad]]:
         number = 0
         try:
-            for number, batch in self._arrow(file) if file.name.endswith(_ARROW) else self._parquet(file, start, stop):
+            for number, batch in self._arrow(file) if _is_arrow(file.name) else self._parquet(file, start, stop):
                 yield from self._batch(file, number, batch)
         except Broken as error:
             yield file.name, error.bad(file.name)
@@ -107,24 +111,45 @@ class ParquetReader(Reader):
                     number += batch.num_rows
 
     def _arrow(self, file: FileRef) -> Iterator[tuple[int, pa.RecordBatch]]:
-        with self._open(file) as stream:
-            whole = True
-            start = 0
-            if stream.read(len(_MAGIC)) == _MAGIC:
-                # A file is a stream between marks; opened as a file, its end is read by a thread.
-                start = len(_MAGIC)
-                stream.seek(-6, 2)
-                whole = stream.read() == _MAGIC[:6]
-            stream.seek(start)
+        with self._native(file) as path, pa.OSFile(path) as source:
+            magic, length = source.read(len(_MAGIC)), source.size()
+            source.seek(max(length - 6, 0))
+            whole = magic != _MAGIC or source.read() == _MAGIC[:6]
+            options = ipc.IpcReadOptions(use_threads=False)
+            batches: Iterable[pa.RecordBatch]
+            if magic == _MAGIC and whole:
+                opened = ipc.open_file(source, options=options)
+                batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
+            else:
+                # of a file without its end the batches before, which most writers let follow each other as in a stream
+                source.seek(len(_MAGIC) if magic == _MAGIC else 0)
+                batches = opened = ipc.open_stream(source, options=options)
+            columns = self._columns(file, opened.schema)
             number = 0
-            batches = ipc.open_stream(stream, options=ipc.IpcReadOptions(use_threads=False))
-            columns = self._columns(file, batches.schema)
             for batch in batches:
                 for offset in range(0, batch.num_rows, self.options.batch_rows):
                     yield number + offset, batch.slice(offset, self.options.batch_rows).select(columns)
                 number += batch.num_rows
             if not whole:
                 raise Broken("invalid_parquet", "the file is cut off: what follows is lost")
+
+    @contextmanager
+    def _native(self, file: FileRef) -> Iterator[str]:
+        """Where on this machine a file lies that Arrow can open itself: a thread it reads the end of an Arrow file with may hold a
+        buffer yet when Python ends. Where that is Python's, Python then ends the thread, and so the process.
+        """
+        with open_binary(file, self.options.max_ratio) as stream:
+            head = stream.read(64)
+            refuse_pointer(head)
+            raw = stream.raw if isinstance(stream, io.BufferedReader) else stream
+            if isinstance(raw, io.FileIO):
+                yield str(raw.name)
+                return
+            with tempfile.NamedTemporaryFile() as spool:
+                spool.write(head)
+                shutil.copyfileobj(stream, spool, BLOCK)
+                spool.flush()
+                yield spool.name
 
     def _batch(self, file: FileRef, before: int, batch: pa.RecordBatch) -> Iterator[tuple[str, Row | Bad]]:
         rows: list[Row | str]
@@ -152,6 +177,13 @@ class ParquetReader(Reader):
         refuse_pointer(stream.read(64))
         stream.seek(0)
         return stream
+
+
+def _is_arrow(name: str) -> bool:
+    name = name.lower()
+    for suffix in COMPRESSED:
+        name = name.removesuffix(suffix)
+    return name.endswith(_ARROW)
 
 
 def _row(batch: pa.RecordBatch, position: int) -> Row | str:

@@ -202,3 +202,6 @@ def test_mistakes_are_explained(tmp_path: Path) -> None:
     (tmp_path / "a.ds.metadata").write_text("x|4\n2\n")
     with pytest.raises(UserError, match="which tokenizer"):
         audit([tmp_path], workers=1)
+    (tmp_path / "a.ds").write_bytes(bytes(7))
+    with pytest.raises(UserError, match="cannot read the file"):
+        audit([tmp_path], workers=1, sample=10, tokenizer=DEFAULT)

@@ -410,6 +410,8 @@ def test_the_proof_looks_everywhere(there: Path, tmp_path: Path) -> None:
     (places / "plain.csv.gz").write_text(f'1,"{OWN}"\n')
     (places / "00000.bin").write_bytes(np.arange(9, dtype="<u2").tobytes())
     (places / "00000.idx").write_bytes(b"no index " + one.encode())
+    (places / "empty.npy").write_bytes(b"")
+    (places / "rows.npz").write_bytes(b"PK\x03\x04" + one.encode())
     (places / "clean.txt").write_text("Nothing of it.")
     (tmp_path / "needle.txt").write_text("A sentence of nine words that nobody had forgotten.")
     (places / "notes.md").write_text("# A\nA sentence of nine words that nobody had forgotten.\n")
@@ -418,12 +420,14 @@ def test_the_proof_looks_everywhere(there: Path, tmp_path: Path) -> None:
     assert what == {
         ("page.html", "text"), ("run.log", "id"), ("table.csv", "text"), ("deep.json", "text"), ("deep.json", "id"),
         ("nested.parquet", "author"), ("uids.npy", "id"), ("broken.parquet", "id"), ("notes.md", "text"),
-        ("plain.csv.gz", "text"), ("00000.idx", "id"),
+        ("plain.csv.gz", "text"), ("00000.idx", "id"), ("rows.npz", "id"),
     }  # fmt: skip
     assert [Path(name).name for name in found.unread] == [
         "00000.bin",
         "broken.parquet",
         "cut.jsonl.zst",
+        "empty.npy",
         "plain.csv.gz",
+        "rows.npz",
     ]
     assert add_tombstones(load_tombstones().values()) == []

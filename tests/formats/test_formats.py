@@ -85,6 +85,11 @@ def test_token_files_read_back(name: str, any_tokenizer: Tokenizer, tmp_path: Pa
     named = name == "mds"
     assert read.labels == (table["id"].take(rows).to_pylist() if named else [])
     assert read.sources == (table["source"].take(rows).to_pylist() if named else [])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8])
+    with pytest.raises(ValueError, match="cut short"):
+        TokenFile(path)
+    path.write_bytes(whole)
     damaged = path.with_suffix(".idx") if name == "megatron" else path if named else path.with_name("x.ds.index")
     damaged.write_bytes(damaged.read_bytes()[:3])
     with pytest.raises(ValueError, match="not a file of token ids"):
@@ -216,7 +221,8 @@ def test_datatrove_equals_its_writer(any_tokenizer: Tokenizer, tmp_path: Path, m
     theirs = tokens.TokenizedFile(
         str(tmp_path),
         "theirs.ds",
-        tokenizer_name_or_path=any_tokenizer.name,
+        # of one in a file its name alone
+        tokenizer_name_or_path=any_tokenizer.name.rsplit("/", 1)[-1],
         save_final_metadata=True,
         token_size=2 if any_tokenizer.vocab_size <= 1 << 16 else 4,
     )

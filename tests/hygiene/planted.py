@@ -82,6 +82,8 @@ VALUES: dict[str, list[str]] = {
         "ghp" + "_" + "LanternsMossHeronQuillFennBrackenRai", "AKIA" + "QWLANTERNPLANTED", "glpat" + "-LanternsBrackenQuill",
         "hf" + "_LanternsBrackenTollandQuillMossHe", "eyJ" + "LanternsBracken.eyJ" + "TollandHarlowQuill.PlantedSignatureMoss",
         "sk" + "-proj-Lanterns_Bracken-Tolland-Quill_Moss-Heron_Fenn-Rain-Lamp", "xox" + "b-LanternsQuill-BrackenTolland",
+        "xox" + "p-2345678901-2345678901-2345678901-a1b2c3", "sk" + "-LantBRAC_ijklMNOP_qrstUVWX_yz012345678",
+        "sk" + "-or-v1-" + "0a1b2c3d4e5f6789" * 4, "glpat" + "-LanternsBrackenQuillMoss.01.Heron12",
     ],
     "NAME": ["Mira Tolland", "Fenn Harlow", "Sanne de Quill", "Jo Bracken", "Tolland", "Devon Lantern", "Harlow", "Orla Pine"],
 }  # fmt: skip

@@ -185,6 +185,19 @@ def test_work_is_swept_everywhere(machine, tmp_path: Path) -> None:
     assert not any("work" in name for name in files(tmp_path)) and not (tmp_path / "one/work").exists()
 
 
+def test_tables_between_steps_are_no_artifacts_but_are_fetched_with_all(machine, tmp_path: Path) -> None:
+    one, other = machine("one"), machine("other")
+    write(one, stage="work/scatter", text="between")
+    write(one, OTHER)
+    assert (
+        [pair[:2] for pair in other.artifacts()]
+        == [("stage", OTHER)]
+        == [pair[:2] for pair in other.artifacts("stage")]
+    )
+    other.fetch()
+    assert sorted(path.read_text() for path in (tmp_path / "other").rglob("deep/file")) == ["between", "content"]
+
+
 def test_one_run_at_a_time(machine, tmp_path: Path) -> None:
     one, other = machine("one"), machine("other")
     release = one.lock()

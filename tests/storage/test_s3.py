@@ -304,3 +304,22 @@ def test_an_output_that_lost_a_file_is_not_current(bucket: Bucket, tmp_path: Pat
     assert is_current(bucket.url("mix"), "k") and not is_current(bucket.url("mix"), "other")
     bucket.fs.rm_file(f"{bucket.name}/mix/a")
     assert not is_current(bucket.url("mix"), "k")
+
+
+@pytest.mark.slow
+def test_a_set_in_a_bucket_is_audited_reviewed_and_forgets(bucket: Bucket, command, tmp_path: Path) -> None:
+    store, out = ["--store", bucket.url("store")], bucket.url("set")
+
+    def run(*words: object) -> str:
+        ran = command(*words, WELLMIX_TOMBSTONES=str(tmp_path / "tombstones.jsonl"))
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    curate = ["curate", "recipes/sample-set.yaml", "--workers", "2", *store, "--out", out]
+    run(*curate)
+    run("audit", out)
+    run("review", out, "--out", tmp_path / "review.csv", "--n", 3)
+    assert len((tmp_path / "review.csv").read_text().splitlines()) > 3
+    run("forget", "--source", "sample-prosocial", "--reason", "request 1", *store)
+    told = json.loads(run("forget", "--prove", "--json", *store))
+    assert told["traces"] == 0 and told["files"] > 50 and told["unread"] == []
