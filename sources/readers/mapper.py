@@ -320,7 +320,7 @@ class Mapper:
 
     def _from_items(self, items: Iterable[Any], row: Row, spec: ListTurns) -> list[Turn]:
         """A turn an item, also where it has no text."""
-        speakers = list(self._speakers(row) or []) if self._speakers else None
+        speakers = _list(self._speakers(row), "turn_list: what says who speaks") if self._speakers else None
         numbers: dict[str, str] = {}
         made: list[Turn] = []
         for position, item in enumerate(items):
@@ -428,14 +428,29 @@ def stem(name: str) -> str:
     return name.rsplit("/", 1)[-1].split(".", 1)[0]
 
 
+def _list(value: Any, what: str) -> list[Any]:
+    """A list of the record; empty where there is none.
+
+    :raises Missing: it is something else.
+    """
+    if isinstance(value, str | dict) or not isinstance(value or [], Iterable):
+        raise Missing("wrong_type", f"{what} is not a list")
+    return list(value or [])
+
+
+def _order(rank: Any) -> tuple[int, Any]:
+    """Numbers before words, and what is neither last."""
+    return (0, rank) if isinstance(rank, int | float) else (1, rank) if isinstance(rank, str) else (2, 0)
+
+
 def _best_path(root: Any, spec: TreeTurns) -> list[Any]:
     path: list[Any] = []
     node = root
     while isinstance(node, dict):
         path.append(node)
-        replies = node.get(spec.children) or []
+        replies = _list(node.get(spec.children), "turn_tree: what answers a message")
         ranks = [reply.get(spec.rank) if spec.rank and isinstance(reply, dict) else None for reply in replies]
-        best = min(range(len(replies)), key=lambda i: (ranks[i] is None, ranks[i] or 0, i), default=None)
+        best = min(range(len(replies)), key=lambda i: (*_order(ranks[i]), i), default=None)
         node = None if best is None else replies[best]
     return path
 
@@ -451,7 +466,11 @@ def _siblings(root: Any, spec: TreeTurns) -> Iterator[tuple[str, list[Any]]]:
         place, way = held.pop()
         if len(way) > _WAY:
             raise Missing("too_large", f"a reply is more than {_WAY:,} levels deep")
-        replies = [reply for reply in way[-1].get(spec.children) or [] if isinstance(reply, dict)]
+        replies = [
+            reply
+            for reply in _list(way[-1].get(spec.children), "turn_tree: what answers a message")
+            if isinstance(reply, dict)
+        ]
         ranked = [
             reply
             for reply in replies
