@@ -8,6 +8,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -362,7 +363,7 @@ def _look(job: _Job) -> Seen:
     """Look at one file."""
     part, seen = job.part, Seen()
     search = Search(job.planted) if job.planted else None
-    try:
+    with _reading(part):
         if part.layout == "bytes":
             seen.size[part.surface] += part.path.stat().st_size
             if search is not None:
@@ -372,28 +373,30 @@ def _look(job: _Job) -> Seen:
             return seen
         for batch in batches(part, job.wanted):
             _look_at_batch(job, batch, search, seen)
-    except UserError:
-        raise
-    except Exception as error:  # whatever a broken file makes its reader raise; the message may quote it
-        raise _unreadable(part, error) from None
     return seen
 
 
 def _rows(part: Part) -> int:
-    try:
+    with _reading(part):
         return count_rows(part)
+
+
+@contextmanager
+def _reading(part: Part) -> Iterator[None]:
+    """Whatever a broken file makes its reader raise; the message may quote it.
+
+    :raises UserError: without the message.
+    """
+    try:
+        yield
     except UserError:
         raise
     except Exception as error:
-        raise _unreadable(part, error) from None
-
-
-def _unreadable(part: Part, error: Exception) -> UserError:
-    return UserError(
-        f"cannot read the file ({type(error).__name__})",
-        where=part.path,
-        fix="make it again, or audit the folder without it",
-    )
+        raise UserError(
+            f"cannot read the file ({type(error).__name__})",
+            where=part.path,
+            fix="make it again, or audit the folder without it",
+        ) from None
 
 
 def _look_at_batch(job: _Job, batch: Batch, search: Search | None, seen: Seen) -> None:

@@ -203,7 +203,8 @@ def add_tombstones(new: Iterable[Tombstone], path: Path | None = None) -> list[T
     :raises UserError: the file is damaged or cannot be written.
     """
     path, wanted = path or tombstones_file(), list(new)
-    if all(one.id in load_tombstones(path) for one in wanted):
+    known = load_tombstones(path)
+    if all(one.id in known for one in wanted):
         return []
     with _alone(path):
         known = load_tombstones(path)

@@ -311,7 +311,7 @@ class Mapper:
         items = self._items(row) if self._items else row
         if isinstance(spec, TreeTurns):
             items = _best_path(items, spec)
-        if isinstance(items, str) or not isinstance(items, Iterable) or isinstance(items, dict):
+        if not _is_list(items):
             raise Missing("missing_field", f"turn_list: {spec.path or 'the record'!r} is not a list")
         made = [turn for turn in self._from_items(items, row, spec) if turn.text]
         for label, role in spec.looks_back.items():
@@ -428,14 +428,22 @@ def stem(name: str) -> str:
     return name.rsplit("/", 1)[-1].split(".", 1)[0]
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | dict)
+
+
 def _list(value: Any, what: str) -> list[Any]:
     """A list of the record; empty where there is none.
 
     :raises Missing: it is something else.
     """
-    if isinstance(value, str | dict) or not isinstance(value or [], Iterable):
+    if isinstance(value, str | dict) or (value and not _is_list(value)):
         raise Missing("wrong_type", f"{what} is not a list")
     return list(value or [])
+
+
+def _replies(node: dict[str, Any], spec: TreeTurns) -> list[Any]:
+    return _list(node.get(spec.children), "turn_tree: what answers a message")
 
 
 def _order(rank: Any) -> tuple[int, Any]:
@@ -448,7 +456,7 @@ def _best_path(root: Any, spec: TreeTurns) -> list[Any]:
     node = root
     while isinstance(node, dict):
         path.append(node)
-        replies = _list(node.get(spec.children), "turn_tree: what answers a message")
+        replies = _replies(node, spec)
         ranks = [reply.get(spec.rank) if spec.rank and isinstance(reply, dict) else None for reply in replies]
         best = min(range(len(replies)), key=lambda i: (*_order(ranks[i]), i), default=None)
         node = None if best is None else replies[best]
@@ -466,11 +474,7 @@ def _siblings(root: Any, spec: TreeTurns) -> Iterator[tuple[str, list[Any]]]:
         place, way = held.pop()
         if len(way) > _WAY:
             raise Missing("too_large", f"a reply is more than {_WAY:,} levels deep")
-        replies = [
-            reply
-            for reply in _list(way[-1].get(spec.children), "turn_tree: what answers a message")
-            if isinstance(reply, dict)
-        ]
+        replies = [reply for reply in _replies(way[-1], spec) if isinstance(reply, dict)]
         ranked = [
             reply
             for reply in replies
