@@ -39,6 +39,8 @@ SETS = {
     "ner": ["ner"],
     "s3": ["s3"],
 }
+#: Sets that are installed on top of torch, and need not list what comes with it. The others list it, too.
+ON_TORCH = {"ablate", "train"}
 #: What comes with torch only where it is built for CUDA.
 CUDA = re.compile(r"(nvidia|cuda|triton)\b")
 
@@ -122,7 +124,8 @@ def main() -> None:
                 if name == "base"
                 else compiled("pyproject.toml", *(f"--extra={extra}" for extra in extras), *pinned)
             )
-            kept = of_set if name == "base" else {p: lines for p, lines in of_set.items() if p not in base | torch}
+            there = {} if name == "base" else base | torch if name in ON_TORCH else base
+            kept = {p: lines for p, lines in of_set.items() if p not in there}
             write(
                 name, kept, f"What the extras {', '.join(extras)} add to base.txt." if extras else "What wellmix needs."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
@@ -57,6 +58,29 @@ def test_every_requirement_is_locked() -> None:
             package = canonicalize_name(need.name)
             assert package in lock, f"{name}: {package}; run `make lock`"
             assert need.specifier.contains(lock[package][0]), f"{name}: {package}; run `make lock`"
+
+
+@pytest.mark.parametrize(
+    "names", [["base"], ["base", "dev"], ["base", "torch-cpu", "ablate"], ["base", "torch-cpu", "train"], ["base", "ner"], ["base", "s3"]]
+)  # fmt: skip
+def test_what_a_package_needs_is_locked_with_it(names: list[str]) -> None:
+    # as the Makefile installs them, without torch where nothing asks for it; of packages that are installed here
+    locked = {package for name in names for package in entries(name)}
+    missing = {
+        f"{package} needs {need.name}"
+        for package in locked
+        for need in map(Requirement, requires(package))
+        if (need.marker is None or need.marker.evaluate({"extra": ""})) and canonicalize_name(need.name) not in locked
+    }
+    assert missing == set(), "run `make lock`"
+
+
+def requires(package: str) -> list[str]:
+    """What an installed package needs; nothing of one that is not installed."""
+    try:
+        return metadata.requires(package) or []
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def test_the_makefile_installs_nothing_else() -> None:
